@@ -7,11 +7,14 @@ SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
 TESTS := --ignore=tests/hostile --numprocesses 2 --dist loadfile --no-loadscope-reorder
 STUDY ?= build/jets-study
+FRESH ?= build/fresh
+ENTRIES ?= team_x covariance_met linear_pca
+VARY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-whole test-torch test-trees test-slow test-baselines check format bench hostile browser
 .PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
-.PHONY: docs-baselines pictures jets-study
+.PHONY: docs-baselines pictures jets-study fresh-events discovery rounded-events
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -117,6 +120,18 @@ jets-study: $(READY)  ## scan latent values and contamination of jets: half an h
 sample: $(READY)  ## regenerate the sample from its recipe: hours; resumes if interrupted (SAMPLE=build/sample)
 	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2
 	$(BIN)/python -m tools.make_sample build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
+
+fresh-events: $(READY)  ## simulate background that no entry saw: hours; resumes (FRESH=build/fresh)
+	$(BIN)/python -m tools.discovery events "$(FRESH)" --jobs 2
+
+# One entry a job: make -j2 discovery.
+discovery: $(ENTRIES:%=discovery-%)  ## measure how many signal events entries need (ENTRIES="a b"); resumes
+
+rounded-events: $(READY)
+	@$(BIN)/python -m tools.discovery round "$(FRESH)"
+
+discovery-%: rounded-events
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.discovery run "$(FRESH)" $* --vary $(VARY)
 
 lock:  ## regenerate requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \

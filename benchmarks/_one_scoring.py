@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline

@@ -32,7 +32,7 @@ import psutil
 from _table import Goal, Report, publish, read_options
 from inference import EVENT_SHAPE, TEAM, draw_events
 
-from harness.card.records import Figure, Firmware
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, Target
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
 from harness.firmware.interpret import interpret_events
@@ -58,8 +58,8 @@ TARGET = Target(
 POLL_SECONDS = 0.05
 N_CSIM_EVENTS = 100_000
 N_IMPORTS = 3
-# Limits from the ratios when they were set: C simulation over da4ml's interpreter 0.104 (0.125 on an
-# idle machine), processor time of the cold way over that of the import 14.0, both on a busy machine.
+# Limits from the ratios when they were set, on a busy machine: C simulation over da4ml's
+# interpreter 0.104 (0.125 on an idle one), processor time of the cold way over the import's 14.0.
 CSIM_RATIO, COLD_RATIO = 0.1, 15.0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from _table import Goal, Options, Report, publish, read_options
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.step import GIB, Limits, Step
 

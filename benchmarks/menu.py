@@ -22,7 +22,7 @@ import numpy as np
 from _table import Goal, Report, Timed, publish, read_options, timed
 from numpy.typing import NDArray
 
-from harness.card.records import Physics
+from harness.card.physics import Physics
 from harness.challenge import Condition, EfficiencyAtRate, EventLayout, ObjectGroup
 from harness.data.mix import scatter_events
 from harness.metrics.evaluate import BACKGROUND, evaluate

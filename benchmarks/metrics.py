@@ -26,7 +26,7 @@ from _table import Goal, Report, Timed, publish, read_options, timed
 from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_curve
 
-from harness.card.records import Physics
+from harness.card.physics import Physics
 from harness.metrics.evaluate import evaluate
 from harness.metrics.roc import area_under_curve, place
 from harness.metrics.scores import rank_samples

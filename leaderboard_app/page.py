@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import streamlit as st
 
@@ -12,8 +12,9 @@ from harness.board.contest import Contest, final_title
 from harness.board.index import Snapshot
 from harness.board.rows import Board, working_points
 from harness.board.rows import synthetic_note as note_on_synthetic
+from harness.board.trigger_reports import NamedReport
 from harness.card.html import text_html
-from harness.card.records import ScoredChallenge
+from harness.card.run import ScoredChallenge
 from harness.card.text import visible
 from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError
@@ -21,7 +22,9 @@ from leaderboard_app.address import carried, choose
 from leaderboard_app.blocks import Block, Code, Note, Picture, Section, Table
 from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
 from leaderboard_app.markup import block_html, figures_html, heading_html, note_html, table_html
-from leaderboard_app.state import Shelf
+from leaderboard_app.state import Shelf, shelf
+
+T = TypeVar("T")
 
 PAGES = Path(__file__).parent / "app_pages"
 LINKS = {
@@ -30,6 +33,8 @@ LINKS = {
     "submission": "Submission",
     "compare": "Compare",
     "data": "Data",
+    "after_trigger": "After the trigger",
+    "watch": "Detector watch",
     "status": "Status",
     "answers": "Black boxes",
     "take_part": "How to take part",
@@ -120,6 +125,32 @@ def synthetic_note(shown: Board | ScoredChallenge) -> None:
     """Say that the events are synthetic."""
     text = note_on_synthetic(is_of_collisions=shown.is_of_collisions)
     st.html(note_html(Note(text=text, tone="warn")))
+
+
+def show_reports(
+    title: str,
+    reports_of: Callable[[Sequence[NamedReport]], list[tuple[str, T]]],
+    lay_out: Callable[[Sequence[tuple[str, T]]], list[Section]],
+    *,
+    command: str,
+    key: str,
+) -> None:
+    """Show the reports of one kind of a challenge, or how one is made where there is none."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    begin(title)
+    every = {name: reports_of(some) for name, some in snapshot.reports.items()}
+    with_some = [name for name, some in every.items() if some]
+    names = list(dict.fromkeys([*with_some, *snapshot.by_front]))
+    challenge = choose_of(snapshot, names, width=420) if names else None
+    found = every.get(challenge, []) if challenge is not None else []
+    if found:
+        show_sections(lay_out(found), key=key)
+    else:
+        st.info("No such report of this challenge yet. This command puts one beside the cards:")
+        st.code(command, language="bash")
+    show_unreadable(snapshot)
+    watch(shown, snapshot)
 
 
 def show_unreadable(snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""Pages of the static site beside the boards: comparisons, data, status, answers to black boxes."""
+"""Pages of the static site beside the boards: comparisons, data, status, reports, answers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pydantic import JsonValue
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
 from harness.board.rows import Board
-from harness.card.records import DataSummary
+from harness.card.summary import DataSummary
 from harness.card.text import visible
 from leaderboard_app.packing import packed, shared_columns
 from leaderboard_app.site_writer import (
+    AFTER_PAGE,
     ANSWERS,
     TAKE_PART,
+    WATCH_PAGE,
     Writer,
     in_script,
     safe,
@@ -31,6 +33,14 @@ from leaderboard_app.views.guide import glossary_text, guide_page, guide_text
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
 from leaderboard_app.views.status import status_sections
 from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.trigger_reports import (
+    AFTER_TITLE,
+    WATCH_TITLE,
+    after_sections,
+    cluster_reports,
+    watch_reports,
+    watch_sections,
+)
 
 # Entries that an entry is compared with on its page: those nearest in rank. All pairs of 500
 # entries would be a quarter of a million; the app compares any two to six.
@@ -105,6 +115,38 @@ def write_status(writer: Writer, snapshot: Snapshot, board: Board, made: Ranking
         data="",
         scripts=["assets/clock.js", "assets/site.js"],
     )
+
+
+def write_reports(writer: Writer, snapshot: Snapshot, board: Board) -> list[Path]:
+    """Write the pages of the reports of a challenge that has some."""
+    reports = snapshot.reports.get(board.challenge, ())
+    clusters, watches = cluster_reports(reports), watch_reports(reports)
+    pages = []
+    for name, title, sections in (
+        (AFTER_PAGE, AFTER_TITLE, after_sections(clusters) if clusters else []),
+        (WATCH_PAGE, WATCH_TITLE, watch_sections(watches) if watches else []),
+    ):
+        if not sections:
+            continue
+        data: list[JsonValue] = []
+        shown = [section_of(writer, section, data) for section in sections]
+        pages.append(
+            write_page(
+                writer,
+                "entry.html",
+                Path(board.challenge) / name,
+                board,
+                title=f"{title}: {visible(board.title)}",
+                heading=title,
+                by=visible(board.title),
+                sections=shown,
+                beside=None,
+                contents="",
+                data=in_script(packed(shared_columns(data))) if data else "",
+                scripts=["assets/specs.js", "assets/site.js"],
+            )
+        )
+    return pages
 
 
 def write_answers(writer: Writer, snapshot: Snapshot, front: Board) -> Path:

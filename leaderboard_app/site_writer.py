@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from harness import __version__
 from harness.board.boards import Boards
 from harness.board.rows import Board
+from harness.board.trigger_reports import NamedReport
 from harness.card.text import visible
 from leaderboard_app.blocks import Block, Picture, Section
 from leaderboard_app.markup import block_html, heading_html
@@ -19,6 +20,12 @@ from leaderboard_app.packing import Shared, figure_data, reused
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
 from leaderboard_app.views.guide import TITLE as GUIDE_TITLE
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
+from leaderboard_app.views.trigger_reports import (
+    AFTER_TITLE,
+    WATCH_TITLE,
+    cluster_reports,
+    watch_reports,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 ANSWERS = "answers.html"
 TAKE_PART = "take-part.html"
+AFTER_PAGE, WATCH_PAGE = "after-the-trigger.html", "watch.html"
 POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
     "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
@@ -43,6 +51,7 @@ class Writer:
     data: Shared
     boards: Boards
     described: frozenset[str] = frozenset()
+    reports: Mapping[str, Sequence[NamedReport]] = field(default_factory=dict)
 
 
 def templates() -> Environment:
@@ -70,6 +79,11 @@ def write_page(writer: Writer, template: str, place: Path, board: Board, **conte
     ]
     if board.challenge in writer.described:
         nav.append(("Data", f"{board.challenge}/data.html"))
+    reports = writer.reports.get(board.challenge, ())
+    if cluster_reports(reports):
+        nav.append((AFTER_TITLE, f"{board.challenge}/{AFTER_PAGE}"))
+    if watch_reports(reports):
+        nav.append((WATCH_TITLE, f"{board.challenge}/{WATCH_PAGE}"))
     nav += [
         (STATUS_TITLE, f"{board.challenge}/status.html"),
         (ANSWERS_TITLE, ANSWERS),

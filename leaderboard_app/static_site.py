@@ -36,6 +36,7 @@ from leaderboard_app.site_pages import (
     write_answers,
     write_compare,
     write_data,
+    write_reports,
     write_status,
     write_take_part,
 )
@@ -105,6 +106,7 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
         data=Shared(),
         boards=boards,
         described=frozenset(snapshot.summaries),
+        reports=snapshot.reports,
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
     pages = []
@@ -134,6 +136,7 @@ def _write_challenge(
     pages.append(write_status(writer, snapshot, board, made[name]))
     if name in snapshot.summaries:
         pages.append(write_data(writer, board, snapshot.summaries[name]))
+    pages += write_reports(writer, snapshot, board)
     entries = snapshot.entries[name]
     for item in made[name].listed:
         subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)

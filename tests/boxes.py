@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.blackbox.claim import compare
-from harness.board.answers import Measured, OpenedBox, ScoredClaim, TrueSignal, opened_path
+from harness.board.answers import (
+    Measured,
+    OpenedBox,
+    ScoredClaim,
+    ScoredCluster,
+    TrueSignal,
+    opened_path,
+)
+from harness.card.figures import Interval
 from harness.files import make_folder, write_json
 
 
@@ -17,6 +25,17 @@ def make_opened(challenge: str = "sample", *, method: str = "a bump") -> OpenedB
         is_right=True,
         mass_gev=compare(Measured(value=3600.0, uncertainty=50.0), 3500.0),
         cross_section_fb=compare(Measured(value=9.0, uncertainty=1.0), 8.34),
+        cluster=ScoredCluster(
+            label=method[:200],
+            n_events=40,
+            n_signal=30,
+            purity=0.75,
+            purity_interval=Interval(lower=0.588, upper=0.873, method="Clopper-Pearson"),
+            efficiency=30 / 834,
+            efficiency_interval=Interval(lower=0.0244, upper=0.0509, method="Clopper-Pearson"),
+            p_value=1e-80,
+            significance=18.9,
+        ),
         method=method,
     )
     return OpenedBox(

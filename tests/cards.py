@@ -15,47 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.board.contest import Rulebook
+from harness.card.accepted import Accepted, Distribution, Gain, Share, TriggerCuts
+from harness.card.checks import Check
+from harness.card.costs import Cost
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
 from harness.card.files import write_card
-from harness.card.records import (
-    Accepted,
+from harness.card.hardware import (
     Agreement,
-    Auc,
-    Check,
     ComparedScores,
-    Cost,
-    DataSummary,
-    Distribution,
-    Environment,
-    EventObject,
-    ExampleEvent,
     Figure,
     Firmware,
-    Gain,
-    Histogram,
-    Interval,
+    ScoreDifference,
+    StageLatency,
+    Verdict,
+)
+from harness.card.physics import Auc, Histogram, Physics, RocPoints, SignalRate, WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.run import (
+    Environment,
     IsolationRecord,
-    NotMeasured,
-    Physics,
-    ProcessSummary,
-    RocPoints,
-    ScoreCard,
     ScoredChallenge,
     ScoredFile,
-    ScoreDifference,
-    Share,
-    SignalRate,
-    SkippedVariation,
-    StageLatency,
     StepUsage,
-    Stress,
-    StressedRate,
     Submitted,
-    TriggerCuts,
-    UnreachedWorkingPoint,
-    Variation,
-    Verdict,
-    WorkingPoint,
 )
+from harness.card.stress import SkippedVariation, Stress, StressedRate, Variation
+from harness.card.summary import DataSummary, EventObject, ExampleEvent, ProcessSummary
 from harness.challenge import Budget, Evidence, RankingRules, StatedTarget, Target
 from harness.data.manifest import load_manifest
 

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import Budget, Challenge, IntakeRules, Split, StatedTarget, Target
 from harness.ci.intake import SubmittedFiles
 from harness.ci.process import ScoringOutcome, ScoringRequest

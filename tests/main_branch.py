@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.card.files import parse_card
-from harness.card.records import ScoredChallenge
+from harness.card.run import ScoredChallenge
 from harness.ci import intake
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.errors import DataError

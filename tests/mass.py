@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Physics
+from harness.card.physics import Physics
 from harness.challenge import BumpHunt, Challenge, ConstituentLayout, MassObservable, StatedTarget
 from harness.data.hdf5_writer import write_events
 from harness.metrics.evaluate import evaluate

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.card import records
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import utc
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from tests.cards import TYPICAL_RATES, make_card, make_challenge

@@ -10,9 +10,12 @@ from functools import cache
 
 import numpy as np
 
-from harness.card.figures import Interval
+from harness.card.figures import Interval, NotMeasured
 from harness.card.in_trigger import AcceptedShare, MenuRow, MenuSummary
-from harness.card.records import DataSummary, NotMeasured, Physics, ScoreCard, ScoredFile
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredFile
+from harness.card.summary import DataSummary
 from harness.challenge import Condition, EfficiencyAtRate, NoTarget
 from harness.metrics.evaluate import evaluate
 from tests.cards import make_card, make_challenge, make_summary

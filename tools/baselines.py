@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.card.records import Physics, UnreachedWorkingPoint
+from harness.card.figures import UnreachedWorkingPoint
+from harness.card.physics import Physics
 from harness.data import load_manifest, open_store
 from harness.scoring.evaluation import evaluate_scores
 from harness.submission.digest import folder_digest, scan

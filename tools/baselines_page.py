@@ -23,8 +23,11 @@ from harness.board.formats import DASH, amount, percent, to_markdown
 from harness.board.merit import compare_merit, merit_of
 from harness.board.order import rank
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, board_of
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card
-from harness.card.records import Compression, NotMeasured, Physics, ScoreCard
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
 from tools.baselines import SEED_SPREAD, TEAMS, TRAININGS
 from tools.pages import ROOT, asks_for_check, fill, table, write_or_check
 from tools.sizes import SUBMISSIONS, read_sizes

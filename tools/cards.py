@@ -28,18 +28,24 @@ def old_entries(root: Path = ROOT) -> Iterator[tuple[str, str]]:
         submission = root / "submissions" / folder.name
         if not submission.is_dir() or not any(folder.glob("*.json")):
             continue
-        digest = folder_digest(submission, scan(submission).files)
-        if newest_card(folder, digest) is None:
+        if newest_card(folder, _digest(submission)) is None:
             yield folder.parent.name, folder.name
 
 
+def _digest(submission: Path) -> str:
+    return folder_digest(submission, scan(submission).files)
+
+
 def score_again(challenge: str, team: str, root: Path = ROOT) -> bool:
-    """Score an entry; its new card takes the place of its old ones. False: there is no new card."""
+    """Score an entry; its new card takes the place of its old ones.
+
+    False: it could not be scored, and the old ones stay.
+    """
     folder = root / "results" / challenge / team
     before = set(folder.glob("*.json"))
     command = [sys.executable, "-m", "harness", "score", f"submissions/{team}"]
-    subprocess.run([*command, "--challenge", challenge], cwd=root, check=False)
-    if not set(folder.glob("*.json")) - before:
+    done = subprocess.run([*command, "--challenge", challenge], cwd=root, check=False)
+    if done.returncode or newest_card(folder, _digest(root / "submissions" / team)) is None:
         return False
     for path in before:
         path.unlink()

@@ -30,9 +30,8 @@ from harness.firmware.rtl.netlist import Netlist
 from harness.firmware.rtl.timing import time_netlist
 from harness.firmware.tools import run_tool
 from harness.firmware.translate.verilog import TOP
-from harness.firmware.wires import WireDelays
+from harness.firmware.wires import GRADE_FACTORS, WireDelays
 from tools.firmware_accuracy import KEPT
-from tools.routed_paths import GRADE_FACTORS
 from tools.routed_paths import KEPT as PATHS
 
 SYNTHESIS_SECONDS = 3_600.0

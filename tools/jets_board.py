@@ -10,16 +10,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.card.figures import Interval
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
 from harness.card.files import read_card
 from harness.card.mass import MassFigures
-from harness.card.records import (
-    MeasuredMerit,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    UnreachedWorkingPoint,
-)
+from harness.card.physics import MeasuredMerit, Physics
+from harness.card.records import ScoreCard
 from tools.pages import ROOT, table
 
 # The folders of each challenge's baselines begin so.

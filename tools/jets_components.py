@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Auc
+from harness.card.physics import Auc
 from harness.data import training_events
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest

@@ -27,8 +27,10 @@ from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.formats import DASH
 from harness.board.merit import compare_signal
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card
-from harness.card.records import Auc, NotMeasured, Physics, ScoreCard
+from harness.card.physics import Auc, Physics
+from harness.card.records import ScoreCard
 from tools.pages import ROOT, table
 from tools.sizes import SUBMISSIONS
 

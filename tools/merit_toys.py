@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from harness.card.records import SignalMerit
+from harness.card.physics import SignalMerit
 from harness.challenge import (
     AddedEfficiencyAtRate,
     AreaUnderCurve,

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.firmware.wires import WireDelays
+from harness.firmware.wires import GRADE_FACTORS, WireDelays
 from tools.pages import ROOT
 from tools.vivado_paths import (
     DEDICATED,
@@ -38,8 +38,6 @@ from tools.vivado_paths import (
 
 KEPT = ROOT / "benchmarks" / "results" / "routed_paths.json"
 
-# How much slower than grade -2: clock to output of a flip-flop is 0.096, 0.079 and 0.069 ns.
-GRADE_FACTORS = {"-1": 1.2, "-2": 1.0, "-3": 0.88}
 # Nets that are left out of the fit: more sinks, or longer. Such are signals of control across the
 # die (resets, enables, modes), of which a pipeline of da4ml has none.
 MAX_FAN_OUT, MAX_NET_NS = 64, 2.0

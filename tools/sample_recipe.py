@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +88,13 @@ RUNS = (
 
 def simulate_all(folder: Path, n_jobs: int) -> None:
     """Make every file of the recipe in `folder`; finished ones are left as they are."""
+    simulate_runs(RUNS, folder, n_jobs)
+
+
+def simulate_runs(runs: Sequence[Run], folder: Path, n_jobs: int) -> None:
+    """Make the files of runs in `folder`; finished ones are left as they are."""
     with progress_bars() as progress:
-        for run in RUNS:
+        for run in runs:
             simulate(run.plan, folder / run.file_name, n_jobs=n_jobs, progress=progress)
 
 

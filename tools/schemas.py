@@ -12,8 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.board.cluster_report import ClusterReport
 from harness.board.decisions import Decisions
+from harness.board.reach import Reach
 from harness.board.rows import Board
+from harness.board.watch_report import WatchReport
 from harness.card.records import ScoreCard
 from harness.ci.documents import Summary
 from harness.ci.inbox import Receipt
@@ -21,9 +24,7 @@ from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.files import schema_text
 from harness.submission.declaration import Spec
-from harness.trigger.cluster_records import ClusterReport
 from harness.trigger.records import TriggerRun
-from harness.trigger.watch_records import WatchReport
 from tools.pages import ROOT, asks_for_check, write_or_check
 
 SCHEMAS = ROOT / "docs" / "schemas"
@@ -33,6 +34,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "cluster": ClusterReport,
     "decisions": Decisions,
     "manifest": Manifest,
+    "reach": Reach,
     "receipt": Receipt,
     "score_card": ScoreCard,
     "submission": Spec,

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from harness.board.formats import amount, percent
 from harness.board.rows import SignalCell
-from harness.card.records import NotMeasured, ProcessorUse, ScoreCard
+from harness.card.costs import ProcessorUse
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from tools.baselines_page import Baselines, rate_text, read_baselines
 from tools.pages import ROOT, asks_for_check, fill, table, write_or_check
 from tools.suep_sample import efficiencies

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card import records
+from harness.card import figures
 from harness.metrics.intervals import (
     bootstrap_interval,
     clopper_pearson,
@@ -127,13 +127,13 @@ def measure_coverage(setting: ToySetting, *, n_toys: int, seed: int) -> Coverage
     )
 
 
-def _holds(interval: records.Interval, tpr: float) -> bool:
+def _holds(interval: figures.Interval, tpr: float) -> bool:
     return interval.lower <= tpr <= interval.upper
 
 
 def _run(
     setting: ToySetting, weights: NDArray[np.uint8], generator: np.random.Generator
-) -> tuple[records.Interval, records.Interval, records.Interval, records.Interval]:
+) -> tuple[figures.Interval, figures.Interval, figures.Interval, figures.Interval]:
     """Return the chosen, conservative, bootstrap and Clopper-Pearson intervals of one toy."""
     background = draw_background(setting, generator)
     signal = draw_signal(setting, background, generator)

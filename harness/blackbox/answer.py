@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import DeclaredFigures, write_result
+from harness.card.figures import NotMeasured
 from harness.card.files import newest_card, read_card
-from harness.card.records import Figure, IsolationKind, NotMeasured, ScoreCard
+from harness.card.hardware import Figure
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import cache_root

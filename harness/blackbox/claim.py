@@ -7,18 +7,22 @@ events of a result file, is scored by `harness.blackbox.score`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from harness.blackbox.score import log_chance, to_significance
 from harness.blackbox.seal import BoxKey, KeySignal, Secret, open_key
 from harness.board.answers import (
     ClaimedFigure,
     Measured,
     OpenedBox,
     ScoredClaim,
+    ScoredCluster,
     TrueSignal,
     in_order,
     opened_path,
@@ -26,6 +30,22 @@ from harness.board.answers import (
 from harness.challenge import Name, Value, utc
 from harness.errors import DataError, InvalidSubmissionError, Problem, UsageError
 from harness.files import check_new, file_checksum, make_folder, read_yaml, write_json
+from harness.metrics.intervals import clopper_pearson
+
+
+class ClaimedCluster(Value):
+    """Events that a team takes for the new physics, such as a cluster of `harness cluster`.
+
+    Attributes
+    ----------
+    label : str
+        What the team calls it.
+    events : tuple of int
+        ``EvtId`` of its events, each once.
+    """
+
+    label: str = Field(default="", max_length=200)
+    events: tuple[Annotated[int, Field(ge=0, lt=2**53, strict=True)], ...] = Field(min_length=1)
 
 
 class Claim(Value):
@@ -43,6 +63,8 @@ class Claim(Value):
         Its events in the box.
     cross_section_fb : Measured or None
         In place of the number of events [fb].
+    cluster : ClaimedCluster or None
+        The events that are the new physics, or some of them.
     method : str
         How it was found, in a few words.
     """
@@ -53,15 +75,20 @@ class Claim(Value):
     mass_gev: Measured | None = None
     n_events: Measured | None = None
     cross_section_fb: Measured | None = None
+    cluster: ClaimedCluster | None = None
     method: str = Field(default="", max_length=2000)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Claim:
-        figures = (self.mass_gev, self.n_events, self.cross_section_fb)
+        figures = (self.mass_gev, self.n_events, self.cross_section_fb, self.cluster)
         if not self.new_physics and any(one is not None for one in figures):
-            raise ValueError("new_physics is false: there is no mass and no number to claim")
-        if self.new_physics and self.mass_gev is None:
-            raise ValueError("new_physics is true: claim its mass_gev, with an uncertainty")
+            raise ValueError(
+                "new_physics is false: there is no mass and no number to claim, nor a cluster"
+            )
+        if self.new_physics and self.mass_gev is None and self.cluster is None:
+            raise ValueError(
+                "new_physics is true: claim its mass_gev, with an uncertainty, or a cluster"
+            )
         if self.n_events is not None and self.cross_section_fb is not None:
             raise ValueError("claim n_events or cross_section_fb, not both")
         return self
@@ -161,6 +188,11 @@ def _check_claims(claims: Sequence[Claim], paths: Sequence[Path], key: BoxKey) -
         for claim, path in zip(claims, paths, strict=True)
         if claim.challenge != key.challenge
     ]
+    problems += [
+        Problem(what=what, where=str(path), expected="EvtId of the box, each once")
+        for claim, path in zip(claims, paths, strict=True)
+        for what in _cluster_faults(claim, key)
+    ]
     teams = [claim.team for claim in claims]
     problems += [
         Problem(what=f"{team} answers {teams.count(team)} times", expected="one answer a team")
@@ -169,6 +201,16 @@ def _check_claims(claims: Sequence[Claim], paths: Sequence[Path], key: BoxKey) -
     ]
     if problems:
         raise InvalidSubmissionError(*problems)
+
+
+def _cluster_faults(claim: Claim, key: BoxKey) -> Iterator[str]:
+    """Say which events of a cluster cannot be those of the box."""
+    events = () if claim.cluster is None else claim.cluster.events
+    if len(set(events)) < len(events):
+        yield f"its cluster names {len(events) - len(set(events)):,} events twice"
+    beyond = [one for one in events if one >= key.n_events]
+    if beyond:
+        yield f"its cluster names event {beyond[0]}; the box holds {key.n_events:,}"
 
 
 def score_claim(claim: Claim, key: BoxKey) -> ScoredClaim:
@@ -193,9 +235,29 @@ def score_claim(claim: Claim, key: BoxKey) -> ScoredClaim:
         team=claim.team,
         new_physics=claim.new_physics,
         is_right=is_right,
+        cluster=None if claim.cluster is None else score_cluster(claim.cluster, key),
         method=claim.method,
         remarks=tuple(remarks),
         **figures,
+    )
+
+
+def score_cluster(claimed: ClaimedCluster, key: BoxKey) -> ScoredCluster:
+    """Count the signal events of a cluster, and compare their number with chance."""
+    ids = np.concatenate([np.zeros(0, np.int64), *(signal.ids for signal in key.signals)])
+    n_events = len(claimed.events)
+    n_signal = int(np.isin(np.asarray(claimed.events, np.int64), ids).sum())
+    log_p = log_chance(n_signal, n_named=n_events, n_signal=len(ids), n_events=key.n_events)
+    return ScoredCluster(
+        label=claimed.label,
+        n_events=n_events,
+        n_signal=n_signal,
+        purity=n_signal / n_events,
+        purity_interval=clopper_pearson(n_signal, n_events),
+        efficiency=n_signal / len(ids) if len(ids) else None,
+        efficiency_interval=clopper_pearson(n_signal, len(ids)) if len(ids) else None,
+        p_value=min(1.0, math.exp(log_p)),
+        significance=to_significance(log_p),
     )
 
 

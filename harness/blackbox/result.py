@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.data.cache import cache_root
 from harness.data.hdf5_writer import replacing_hdf5
 from harness.data.locks import sharing

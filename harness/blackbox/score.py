@@ -12,7 +12,8 @@ from scipy.special import ndtri_exp
 from harness.blackbox.box import Box
 from harness.blackbox.result import ResultFile, check_result, read_result_file
 from harness.blackbox.seal import BoxKey, Secret, open_key
-from harness.card.records import Count, Interval, IsolationKind, Probability
+from harness.card.figures import Count, Interval, Probability
+from harness.card.run import IsolationKind
 from harness.challenge import Name, Value
 from harness.data.cache import cache_root
 from harness.errors import InvalidSubmissionError, UsageError

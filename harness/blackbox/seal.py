@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from harness.card.records import Digest
+from harness.card.run import Digest
 from harness.challenge import Name, Positive, Utc, Value
 from harness.errors import DataError, EnvironmentFaultError, UsageError, install_extra
 from harness.files import disk_fault, parse_json, read_bounded, read_json

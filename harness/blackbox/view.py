@@ -65,6 +65,9 @@ def claim_view(claim: Claim) -> RenderableType:
         )
         if one is not None
     ]
+    if claim.cluster is not None:
+        label, n_events = claim.cluster.label, len(claim.cluster.events)
+        rows.append((f"cluster {label}".strip(), f"{n_events:,} events", DASH))
     return table(f"{claim.team}, {claim.challenge}: {said}", ("claim", "value", "±"), rows)
 
 

@@ -12,8 +12,9 @@ from harness.board.aggregate import aggregate, aggregate_logs
 from harness.board.comparison import Span
 from harness.board.contest import Contest
 from harness.board.merit import span_of, weights_of
+from harness.card.figures import NotMeasured
 from harness.card.in_trigger import AddedPoint, AddedRate, UnreachedAddedPoint
-from harness.card.records import NotMeasured, Physics
+from harness.card.physics import Physics
 from harness.challenge import Aggregate, Name, Value
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
-from harness.board.formats import DASH
+from harness.board.formats import DASH, percent
+from harness.card.figures import Count, Interval, Probability
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Count, Digest
+from harness.card.run import Digest
 from harness.challenge import Name, Positive, Utc, Value
 from harness.errors import DataError
 from harness.files import load_json, read_bounded, read_json
@@ -23,6 +25,11 @@ _SUFFIX = ".json"
 ANSWER_HEADER = (
     "team", "new physics", "mass [GeV]", "true mass", "pull", "score", "events or cross-section",
     "true number", "pull", "score",
+)  # fmt: skip
+
+
+CLUSTER_HEADER = (
+    "team", "cluster", "events", "signal", "purity", "share of the signal", "significance",
 )  # fmt: skip
 
 
@@ -57,6 +64,34 @@ class ClaimedFigure(Value):
     log_score: float
 
 
+class ScoredCluster(Value):
+    """A cluster of events that is claimed to be the new physics, scored by the key.
+
+    Attributes
+    ----------
+    label : str
+        As the team calls it.
+    n_signal : int
+        Its events that are signal, of any process in the box.
+    purity, efficiency : float
+        ``n_signal`` of its events, and of all signal events of the box; None without signal.
+    p_value : float
+        Probability that as many events drawn at random hold as many signal events, or more.
+    significance : float
+        The same in one-sided standard deviations of a Gaussian; 0 if no more than by chance.
+    """
+
+    label: Annotated[str, Field(max_length=200)]
+    n_events: Count
+    n_signal: Count
+    purity: Probability
+    purity_interval: Interval
+    efficiency: Probability | None
+    efficiency_interval: Interval | None
+    p_value: Probability
+    significance: float
+
+
 class ScoredClaim(Value):
     """One answer, scored by the key.
 
@@ -66,6 +101,8 @@ class ScoredClaim(Value):
         Whether it says rightly that there is new physics, or that there is none.
     mass_gev, n_events, cross_section_fb : ClaimedFigure or None
         None where it was not claimed, or there is nothing to compare it with.
+    cluster : ScoredCluster or None
+        Where one was claimed.
     remarks : tuple of str
         Why a claimed figure is not compared.
     """
@@ -76,6 +113,7 @@ class ScoredClaim(Value):
     mass_gev: ClaimedFigure | None = None
     n_events: ClaimedFigure | None = None
     cross_section_fb: ClaimedFigure | None = None
+    cluster: ScoredCluster | None = Field(default=None, exclude_if=lambda one: one is None)
     method: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -202,6 +240,29 @@ def answer_row(claim: ScoredClaim) -> tuple[str, ...]:
         number = _figure_cells(claim.cross_section_fb, unit=" fb")
     verdict = f"{said}, {'right' if claim.is_right else 'wrong'}"
     return (claim.team, verdict, *_figure_cells(claim.mass_gev), *number)
+
+
+def cluster_rows(opened: OpenedBox) -> list[tuple[str, ...]]:
+    """Return the cells of all claimed clusters, under `CLUSTER_HEADER`."""
+    return [
+        (
+            claim.team,
+            found.label,
+            f"{found.n_events:,}",
+            f"{found.n_signal:,}",
+            _share_cell(found.purity, found.purity_interval),
+            _share_cell(found.efficiency, found.efficiency_interval),
+            f"{found.significance:.1f} σ",
+        )
+        for claim in opened.claims
+        if (found := claim.cluster) is not None
+    ]
+
+
+def _share_cell(share: float | None, interval: Interval | None) -> str:
+    if share is None or interval is None:
+        return DASH
+    return f"{percent(share)} ({percent(interval.lower)} to {percent(interval.upper)})"
 
 
 def _figure_cells(figure: ClaimedFigure | None, *, unit: str = "") -> tuple[str, ...]:

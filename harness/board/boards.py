@@ -6,8 +6,9 @@ There the challenge's final board is made from, in place of the one of the publi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
@@ -16,6 +17,7 @@ from harness.board.order import Ranking, rank
 from harness.board.queued import QueueState, read_queues
 from harness.challenge import Challenge
 
+T = TypeVar("T")
 OPENED = "opened"
 
 
@@ -61,20 +63,21 @@ class Boards:
             }
             self._snapshot = Snapshot(
                 version=version,
-                entries={**self._shown(shown), **opened.entries},
+                entries={**self._open_ones(shown.entries), **opened.entries},
                 summaries=shown.summaries,
                 decisions={**shown.decisions, **decided},
                 unreadable=(*shown.unreadable, *opened.unreadable),
                 answers={**shown.answers, **opened.answers},
+                reports=self._open_ones(shown.reports),
                 final=frozenset(opened.entries),
                 default=self._default,
             )
         return self._snapshot
 
-    def _shown(self, found: Snapshot) -> dict[str, tuple[Entry, ...]]:
+    def _open_ones(self, found: Mapping[str, T]) -> dict[str, T]:
         """Leave out the challenges that show nothing until they are opened."""
         closed = self._closed()
-        return {name: cards for name, cards in found.entries.items() if name not in closed}
+        return {name: some for name, some in found.items() if name not in closed}
 
     def _closed(self) -> set[str]:
         if self.is_private:

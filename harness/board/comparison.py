@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Physics, UnreachedWorkingPoint
+from harness.card.figures import UnreachedWorkingPoint
+from harness.card.physics import Physics
 
 # Confidence of every interval made here, and the quantiles of its ends.
 LEVEL = 0.95

@@ -17,7 +17,8 @@ from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
 from harness.card.consistency import n_replicates
-from harness.card.records import SCORER_VERSION, ScoreCard, ScoredChallenge
+from harness.card.records import SCORER_VERSION, ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.challenge import AnyTarget, Challenge, Merit, RankingRules, StatedTarget, TprAtFpr
 
 

@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from harness.board.contest import Contest, merit_of_rules
 from harness.board.entry import Entry, counted_physics, data_digest
 from harness.board.merit import has_replicates, measured_merits
-from harness.card.records import (
-    NO_SECOND_TRANSLATOR,
-    SECOND_TRANSLATOR,
-    Figure,
-    Firmware,
-    NotMeasured,
-    Physics,
-    ProcessorUse,
-    ScoreCard,
-    Submitted,
-    UnreachedWorkingPoint,
-)
+from harness.card.costs import ProcessorUse
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.hardware import NO_SECOND_TRANSLATOR, SECOND_TRANSLATOR, Figure, Firmware
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import Submitted
 from harness.challenge import (
     LEARNING_TITLES,
     NOT_SUPERVISED,

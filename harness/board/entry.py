@@ -6,24 +6,28 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from harness.board.reach import Reach
 from harness.card.consistency import n_replicates
-from harness.card.records import (
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    ScoredChallenge,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.challenge import AnyTarget, Challenge, Target, digest_of_key, fpr_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A card and the name that it is listed under: ``<team>/<file name without its ending>``."""
+    """A card and the name that it is listed under: ``<team>/<file name without its ending>``.
+
+    Attributes
+    ----------
+    reach : Reach or None
+        How many events of a signal its firmware needs for a discovery, where it was measured.
+    """
 
     key: str
     card: ScoreCard
+    reach: Reach | None = None
 
 
 def is_same_scoring(first: ScoreCard, second: ScoreCard) -> bool:

@@ -21,7 +21,7 @@ from harness.board.rows import (
     SignalCell,
     describe_lead,
 )
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import markdown_text, visible
 from harness.challenge import (
     AGGREGATE_TITLES,
@@ -133,6 +133,11 @@ def columns(board: Board) -> list[Column]:
 def has_added(board: Board) -> bool:
     """Whether the entries of a board are compared with a menu."""
     return any(row.added is not None for row in board.rows)
+
+
+def reach_signals(board: Board) -> tuple[str, ...]:
+    """Return the signals of which some entry says how many events a discovery takes."""
+    return tuple(name for name in board.signals if any(name in row.reach for row in board.rows))
 
 
 def _added_columns(board: Board) -> list[Column]:

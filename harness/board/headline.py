@@ -8,7 +8,8 @@ from harness.board.formats import merit_text
 from harness.board.merit import merit_of
 from harness.board.order import Ranking
 from harness.board.rows import Board, BoardRow, MeritCell, describe_lead
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.challenge import AGGREGATE_TITLES, AnyTarget, CpuTarget, NoTarget, Target
 
 

@@ -11,7 +11,9 @@ from harness.board.entry import Entry, shown_on
 from harness.board.formats import DASH, amount, merit_text
 from harness.board.merit import merit_at
 from harness.card.declared import declared_facts
-from harness.card.records import Figure, NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure
+from harness.card.records import ScoreCard
 from harness.challenge import RESOURCE_TITLES
 
 

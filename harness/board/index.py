@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,10 +19,15 @@ from typing import TypeAlias
 from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
-from harness.board.public import public_part
+from harness.board.public import hidden_signals, public_part, without_signals
+from harness.board.reach import REACH_FOLDER, Reach, reach_of, read_reach
+from harness.board.trigger_reports import TRIGGER_FOLDER, NamedReport, read_report
 from harness.card.consistency import flaw_of
+from harness.card.figures import NotMeasured
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
-from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
+from harness.card.physics import Physics
+from harness.card.records import SCHEMA_VERSION, ScoreCard
+from harness.card.summary import DataSummary
 from harness.errors import DataError
 from harness.files import load_json, read_bounded, read_json
 
@@ -53,6 +58,8 @@ class Snapshot:
         What the organiser decided, or why it cannot be read.
     answers : mapping of challenge to tuple of OpenedBox
         Black boxes that were opened, with all answers to them, by the time of their opening.
+    reports : mapping of challenge to tuple of NamedReport
+        Reports of `harness cluster` and `harness watch`, by their names.
     final : frozenset of challenge
         Those that were opened: their boards are final.
     default : str or None
@@ -65,6 +72,7 @@ class Snapshot:
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     answers: Mapping[str, tuple[OpenedBox, ...]] = field(default_factory=dict)
+    reports: Mapping[str, tuple[NamedReport, ...]] = field(default_factory=dict)
     final: frozenset[str] = frozenset()
     default: str | None = None
 
@@ -92,7 +100,14 @@ class Snapshot:
         return found
 
 
-Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Unreadable
+# What lies in folders beside those of the teams; None for a card, of a team of that name.
+_READERS: Mapping[str, Callable[[Path], OpenedBox | Reach | NamedReport | None]] = {
+    OPENED_FOLDER: read_box,
+    REACH_FOLDER: read_reach,
+    TRIGGER_FOLDER: read_report,
+}
+
+Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Reach | NamedReport | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +139,10 @@ class CardIndex:
     Parameters
     ----------
     results : Path
-        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json`` and answers to black
-        boxes, ``<challenge>/opened/<box>.json``; may be missing.
+        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json``, answers to black
+        boxes, ``<challenge>/opened/<box>.json``, what `harness reach` measured,
+        ``<challenge>/reach/<team>.json``, and reports, ``<challenge>/trigger/<name>.json``;
+        may be missing.
     is_private : bool
         Keep the figures of hidden signals; without it they are dropped as a card is read.
     """
@@ -134,6 +151,8 @@ class CardIndex:
         self._results = results
         self._is_private = is_private
         self._known = _Known()
+        # Names of the hidden signals of each challenge, as its cards have them.
+        self._hidden: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._snapshot = Snapshot(version=0)
 
@@ -177,8 +196,10 @@ class CardIndex:
         try:
             if path.parent.parent == self._results:
                 return _read_summary(path)
-            if path.parent.name == OPENED_FOLDER and (box := read_box(path)) is not None:
-                return box
+            # A team may have the name of such a folder.
+            reader = _READERS.get(path.parent.name)
+            if reader is not None and (found := reader(path)) is not None:
+                return found
             return light_part(self._read_card(path, revealed))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
@@ -194,12 +215,25 @@ class CardIndex:
             )
         if reason := flaw_of(card):
             raise DataError(f"its parts contradict each other: {reason}")
+        self._hidden.setdefault(challenge, set()).update(hidden_signals(card.challenge))
         return card if self._is_private else public_part(card, revealed)
+
+    def _withheld(self, challenge: str) -> frozenset[str]:
+        """Names of the hidden signals that are not to be shown."""
+        if self._is_private:
+            return frozenset()
+        return frozenset(self._hidden.get(challenge, ())) - self._known.revealed(challenge)
 
     def _gather(self, version: int) -> Snapshot:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         boxes: dict[str, list[OpenedBox]] = {}
+        reaches = [
+            without_signals(one, self._withheld(one.challenge))
+            for one in self._known.found.values()
+            if isinstance(one, Reach)
+        ]
+        reports: dict[str, list[NamedReport]] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
             name = f"{challenge}/{FILE_NAME}"
@@ -215,9 +249,14 @@ class CardIndex:
                 summaries[found.challenge] = found
             elif isinstance(found, OpenedBox):
                 boxes.setdefault(found.challenge, []).append(found)
-            else:
+            elif isinstance(found, NamedReport):
+                if found.is_of_any(self._withheld(found.report.challenge)):
+                    continue
+                reports.setdefault(found.report.challenge, []).append(found)
+            elif isinstance(found, ScoreCard):
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
-                entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
+                entry = Entry(key=key, card=found, reach=reach_of(found, reaches))
+                entries.setdefault(found.challenge.name, []).append(entry)
         return Snapshot(
             version=version,
             entries={name: tuple(cards) for name, cards in entries.items()},
@@ -225,6 +264,7 @@ class CardIndex:
             decisions=self._known.decisions,
             unreadable=tuple(unreadable),
             answers={name: by_opening(some) for name, some in boxes.items()},
+            reports={name: tuple(some) for name, some in reports.items()},
         )
 
     def whole(self, challenge: str, entry: Entry) -> Entry:
@@ -239,7 +279,7 @@ class CardIndex:
             card = self._read_card(path, self._known.revealed(challenge))
         except DataError:
             return entry
-        return Entry(key=entry.key, card=card)
+        return replace(entry, card=card)
 
     def path_of(self, challenge: str, entry: Entry) -> Path | None:
         """Find the file of an entry among the files that were found; never by its name alone."""

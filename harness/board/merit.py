@@ -17,7 +17,9 @@ from harness.board.aggregate import aggregate, aggregate_logs
 from harness.board.comparison import TAILS, PairedComparison, Span, compare, rate_replicates
 from harness.board.contest import Contest, merit_of_rules
 from harness.board.entry import point_at, shown_on
-from harness.card.records import NotMeasured, Physics, ScoreCard, SignalMerit
+from harness.card.figures import NotMeasured
+from harness.card.physics import Physics, SignalMerit
+from harness.card.records import ScoreCard
 from harness.challenge import without_last_digits
 
 

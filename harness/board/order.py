@@ -27,15 +27,12 @@ from harness.board.contest import Contest
 from harness.board.eligibility import is_comparable, is_valid, reasons_against
 from harness.board.entry import Entry, counted_physics, shown_on
 from harness.board.merit import mean_auc, merit_at, merit_replicates, span_of
-from harness.card.records import (
-    DIVISIONS,
-    Figure,
-    Firmware,
-    NotMeasured,
-    Physics,
-    ProcessorUse,
-    ScoreCard,
-)
+from harness.card.costs import ProcessorUse
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import DIVISIONS
 from harness.challenge import CpuTarget, NoTarget, Target
 
 

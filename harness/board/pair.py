@@ -11,8 +11,9 @@ from harness.board.contest import Contest
 from harness.board.entry import point_at
 from harness.board.formats import percent
 from harness.board.merit import compare_merit, compare_signal, is_comparable_signal
+from harness.card.figures import NotMeasured
 from harness.card.html import table_html
-from harness.card.records import NotMeasured, Physics
+from harness.card.physics import Physics
 from harness.challenge import TprAtFpr
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel
 
-from harness.card.records import ScoreCard, ScoredChallenge
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.challenge import Challenge, MassObservable, RankingRules, digest_of_key
 
 T = TypeVar("T")
@@ -48,6 +49,11 @@ def public_part(card: ScoreCard, revealed: Collection[str] = ()) -> ScoreCard:
 def public_rules(rules: RankingRules, hidden: Collection[str]) -> RankingRules:
     """Return rules that weigh no hidden signal, nor name one."""
     return _without(rules, frozenset(hidden), frozenset())
+
+
+def without_signals(record: T, hidden: frozenset[str]) -> T:
+    """Return what was measured beside a card without figures of these signals."""
+    return _without(record, hidden, frozenset()) if hidden else record
 
 
 def public_challenge(challenge: Challenge) -> Challenge:

@@ -17,7 +17,7 @@ from harness.board.comparison import PairedComparison
 from harness.board.entry import may_be_paired, shown_on
 from harness.board.merit import compare_merit
 from harness.board.order import Ranked, Ranking
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import Name, Target, Value
 from harness.challenge.declared import Method
 from harness.files import read_yaml

@@ -38,7 +38,7 @@ Stage: TypeAlias = Literal[
     "stress", "acceptance",
 ]  # fmt: skip
 STAGES: tuple[Stage, ...] = get_args(Stage)
-_ANNOUNCED = re.compile(rf"^({'|'.join(STAGES)}): ", re.MULTILINE)
+_ANNOUNCED = re.compile(rf"^({'|'.join(STAGES)}): (done in )?", re.MULTILINE)
 MAX_ENTRIES = 10_000
 
 
@@ -108,15 +108,25 @@ class QueueState(Value):
 
 
 def stage_in(log: str) -> Stage | None:
-    r"""Return the stage that the log of a scoring announced last.
+    r"""Return the stage that the log of a scoring announced last and that is not done.
+
+    While events are scored, the cost is counted beside them: then scoring is the stage.
 
     Examples
     --------
     >>> stage_in("data: open the sample\ndata: done in 0.1 s\nexport: network()\nerror: a line")
     'export'
+    >>> stage_in("score: events\ncost: count\ncost: done in 0.1 s\nerror: a line")
+    'score'
     """
-    announced = cast("list[Stage]", _ANNOUNCED.findall(log))
-    return announced[-1] if announced else None
+    open_stages: dict[Stage, None] = {}
+    last: Stage | None = None
+    for name, is_done in cast("list[tuple[Stage, str]]", _ANNOUNCED.findall(log)):
+        last = name
+        open_stages.pop(name, None)
+        if not is_done:
+            open_stages[name] = None
+    return [*open_stages][-1] if open_stages else last
 
 
 def read_queues(results: Path) -> dict[str, tuple[QueueState, ...]]:

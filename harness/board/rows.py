@@ -16,20 +16,14 @@ from harness.board.details import BoardDetails, details_of
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
+from harness.card.costs import Cost, ProcessorUse
 from harness.card.declared import MAINTAINERS
+from harness.card.figures import NotMeasured
 from harness.card.files import CLOCK_TOLERANCE, CLOCK_WARNING
-from harness.card.records import (
-    Cost,
-    Division,
-    Figure,
-    Firmware,
-    IsolationKind,
-    NotMeasured,
-    Physics,
-    ProcessorUse,
-    ScoreCard,
-    SignalMerit,
-)
+from harness.card.hardware import Figure, Firmware
+from harness.card.physics import Physics, SignalMerit
+from harness.card.records import ScoreCard
+from harness.card.run import Division, IsolationKind
 from harness.challenge import (
     AnyTarget,
     CpuTarget,
@@ -121,6 +115,23 @@ class AmountCell(Value):
     evidence: Evidence
 
 
+class ReachCell(Value):
+    """Injected events of one signal that half of the trials discover, with the 95 % interval.
+
+    Attributes
+    ----------
+    value, lower, upper : float or None
+        None: more than `n_events`.
+    n_events : int
+        Events of the signal that trials draw from.
+    """
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    n_events: int
+
+
 class BoardRow(Value):
     """One entry as the board shows it.
 
@@ -144,6 +155,8 @@ class BoardRow(Value):
         Other teams that handed in the very same network.
     added : AddedFigures, NotMeasured or None
         What it adds to the menu; None where its card does not say it.
+    reach : mapping of signal to ReachCell
+        What a discovery takes; empty where `harness reach` did not measure it.
     processor_ms : float, NotMeasured or None
         Processor time of one event; None where the gate is no processor.
     evidence : str or None
@@ -175,6 +188,7 @@ class BoardRow(Value):
     added: AddedFigures | NotMeasured | None = Field(
         default=None, exclude_if=lambda found: found is None
     )
+    reach: dict[Name, ReachCell] = Field(default_factory=dict, exclude_if=lambda found: not found)
     mean_auc: float | NotMeasured
     mean_accuracy: float | None = Field(default=None, exclude_if=lambda found: found is None)
     latency_ns: AmountCell | NotMeasured
@@ -397,6 +411,7 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         rates={name: rate_cell(physics, name, point) for name in contest.signals},
         merits={} if contest.merit.at_working_point else merit_cells(physics, contest),
         added=added_at(physics, contest, point) if _has_menu(card, contest) else None,
+        reach=_reach_cells(item.entry, contest),
         mean_auc=_mean_auc(physics, contest.signals),
         mean_accuracy=_mean_accuracy(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
@@ -416,6 +431,18 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         reasons=item.reasons if isinstance(item, Unranked) else (),
         same_network=made.twins_of(item.entry),
     )
+
+
+def _reach_cells(entry: Entry, contest: Contest) -> dict[str, ReachCell]:
+    """Return what a discovery takes of the signals that are shown."""
+    measured = {} if entry.reach is None else entry.reach.signals
+    return {
+        name: ReachCell(
+            value=found.n_injected, lower=found.lower, upper=found.upper, n_events=found.n_events
+        )
+        for name in contest.signals
+        if (found := measured.get(name)) is not None
+    }
 
 
 def _has_menu(card: ScoreCard, contest: Contest) -> bool:

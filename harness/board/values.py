@@ -7,9 +7,16 @@ import io
 from collections.abc import Iterable
 
 from harness.board.added import AddedFigures
-from harness.board.formats import columns, has_added, rests_on_few, signal_cell, signal_column
+from harness.board.formats import (
+    columns,
+    has_added,
+    reach_signals,
+    rests_on_few,
+    signal_cell,
+    signal_column,
+)
 from harness.board.rows import Board, BoardRow, RateCell, SignalCell
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import spreadsheet_text
 
 
@@ -38,7 +45,7 @@ def table_values(board: Board) -> tuple[list[str], list[list[str | float | int |
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     extra += ["learning", "method", "signals_seen", "merit_lower", "merit_upper", "low_statistics"]
-    extra += _added_names(board) + _rate_names(board)
+    extra += _added_names(board) + _rate_names(board) + _reach_names(board)
     details = board.details
     extra += list(_DETAILS) if details is not None else []
     rows: list[list[str | float | int | None]] = []
@@ -49,7 +56,7 @@ def table_values(board: Board) -> tuple[list[str], list[list[str | float | int |
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
         values += [row.learning, row.method, row.signals_seen, *_merit_values(row)]
         values.append(rests_on_few(row, board.signals))
-        values += _added_values(row, board) + _rate_values(board)
+        values += _added_values(row, board) + _rate_values(board) + _reach_values(row, board)
         if details is not None:
             known = details.entries[place]
             values += ["; ".join(known.authors), known.description, "; ".join(known.references)]
@@ -115,6 +122,25 @@ def _rate_names(board: Board) -> list[str]:
 
 def _rate_values(board: Board) -> list[str | float | int | None]:
     return [] if board.shown_rate_khz is None else [board.shown_rate_khz, board.shown_point]
+
+
+def _reach_names(board: Board) -> list[str]:
+    """Name the columns of the injected events that a discovery takes."""
+    edges = ("", "_lower", "_upper")
+    return [f"reach_{name}{edge}" for name in reach_signals(board) for edge in edges]
+
+
+def _reach_values(row: BoardRow, board: Board) -> list[str | float | int | None]:
+    """Return numbers and intervals; of a number that is not reached, how many are too few."""
+    values: list[str | float | int | None] = []
+    for name in reach_signals(board):
+        cell = row.reach.get(name)
+        if cell is None:
+            values += [None, None, None]
+        else:
+            least = cell.n_events if cell.lower is None else cell.lower
+            values += [cell.value, least, cell.upper]
+    return values
 
 
 def _csv_cell(value: str | float | None) -> str:

@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.board.answers import ANSWER_HEADER, OpenedBox, answer_row, contents_text, remarks_of
+from harness.board.answers import (
+    ANSWER_HEADER,
+    CLUSTER_HEADER,
+    OpenedBox,
+    answer_row,
+    cluster_rows,
+    contents_text,
+    remarks_of,
+)
 from harness.board.contest import Contest, Rulebook
 from harness.board.eligibility import reasons_against
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import merit_text
 from harness.board.merit import merit_at
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.card.terminal import table
 from harness.card.text import plain
 from harness.challenge import AGGREGATE_TITLES
@@ -53,4 +62,6 @@ def opened_view(opened: OpenedBox) -> RenderableType:
     lines += remarks_of(opened)
     rows = [answer_row(one) for one in opened.claims]
     drawn = table(f"{opened.challenge_title}, {opened.box_name}", ANSWER_HEADER, rows)
-    return Group(drawn, *(Text(plain(line)) for line in lines))
+    clusters = cluster_rows(opened)
+    also = [table("claimed clusters", CLUSTER_HEADER, clusters)] if clusters else []
+    return Group(drawn, *also, *(Text(plain(line)) for line in lines))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.card.records import Compression, Cost
+from harness.card.costs import Compression, Cost
 
 
 def compression_rows(cost: Cost) -> list[tuple[str, str]]:

@@ -9,17 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.card.records import (
-    Accepted,
-    Distribution,
-    Histogram,
-    MeasuredMerit,
-    Physics,
-    ScoreCard,
-    SignalMerit,
-    TriggerCuts,
-    WorkingPoint,
-)
+from harness.card.accepted import Accepted, Distribution, TriggerCuts
+from harness.card.physics import Histogram, MeasuredMerit, Physics, SignalMerit, WorkingPoint
+from harness.card.records import ScoreCard
 
 # No scoring gives a TPR / sqrt(FPR) beyond this: that takes 10^18 events.
 _MAX_FIGURE = 1e9
@@ -65,7 +57,7 @@ def _flaws(card: ScoreCard) -> Iterator[str]:
         yield "its network and its firmware were scored on different signals"
     if isinstance(card.accepted, Accepted):
         shown = (*card.accepted.passing, *card.accepted.every)
-        if not all(map(_fits, shown)):
+        if not all(map(counts_fit, shown)):
             yield "an observable has not one count for each bin"
     if isinstance(card.cuts, TriggerCuts):
         if not set(card.cuts.gain) <= set(card.cuts.point.rates):
@@ -76,7 +68,7 @@ def _flaws(card: ScoreCard) -> Iterator[str]:
 def _physics_flaws(physics: Physics) -> Iterator[str]:
     if any(len(points.fpr) != len(points.tpr) for points in physics.roc.values()):
         yield "a ROC curve has not one TPR for each FPR"
-    if physics.scores is not None and not _fits(physics.scores):
+    if physics.scores is not None and not counts_fit(physics.scores):
         yield "the distribution of the scores has not one count for each bin"
     if physics.merit is not None:
         yield from _merit_flaws(physics.merit)
@@ -106,6 +98,7 @@ def _point_flaws(point: WorkingPoint) -> Iterator[str]:
         yield "it holds figures that no scoring gives"
 
 
-def _fits(drawn: Histogram | Distribution) -> bool:
+def counts_fit(drawn: Histogram | Distribution) -> bool:
+    """Whether there is a count for each bin."""
     n_bins = len(drawn.edges) - 1
     return n_bins > 0 and all(len(counts) == n_bins for counts in drawn.counts.values())

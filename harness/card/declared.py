@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.card.records import Submitted
+from harness.card.run import Submitted
 from harness.challenge import LEARNING_TITLES, SignalsSeen
 
 NOT_STATED = "not stated"

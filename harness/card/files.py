@@ -25,7 +25,9 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from harness.card.records import Artefact, NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Artefact
+from harness.card.records import ScoreCard
 from harness.challenge import Utc, instant, utc
 from harness.errors import DataError, EnvironmentFaultError
 from harness.files import (

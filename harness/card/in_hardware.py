@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from harness.card.records import Figure, Firmware, NotMeasured, Physics, WorkingPoint
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import Merit, point_text
 
 # Proton bunches of the LHC cross every 25 ns (L. Evans and P. Bryant, JINST 3 (2008) S08001).

@@ -8,7 +8,8 @@ from rich.console import RenderableType
 
 from harness.card.figures import Interval, NotMeasured
 from harness.card.mass import HuntAtCut, InjectedScan, MassFigures, Region, Scan, SicAt, Spectrum
-from harness.card.records import Auc, Stress, Variation
+from harness.card.physics import Auc
+from harness.card.stress import Stress, Variation
 from harness.card.terminal import DASH, FittingTable, Heading, with_interval
 
 # A smooth function that fewer toys than this fit worse does not describe the spectrum.

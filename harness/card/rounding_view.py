@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from harness.card.records import (
-    FixedWidths,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    ScoredChallenge,
-    WorkingPoint,
-)
+from harness.card.figures import NotMeasured
+from harness.card.hardware import FixedWidths
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.card.terminal import DASH, interval_text, rate_text, table
 from harness.challenge import input_rate_khz, point_text
 

@@ -16,7 +16,7 @@ from harness.card.text import plain
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from harness.card.records import Interval, NotMeasured
+    from harness.card.figures import Interval, NotMeasured
 
 DASH = "–"
 # Words of a table are folded to this many signs where the terminal is narrow.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 
+from harness.card.figures import NotMeasured
 from harness.card.in_trigger import (
     AddedPoint,
     AddedRate,
@@ -17,7 +18,7 @@ from harness.card.in_trigger import (
     Stability,
     StablePoint,
 )
-from harness.card.records import NotMeasured, Physics
+from harness.card.physics import Physics
 from harness.card.terminal import DASH, FittingTable, Heading, interval_text, rate_text
 from harness.challenge import Merit, input_rate_khz, point_text
 

@@ -10,25 +10,16 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.card.compression import compression_rows
+from harness.card.costs import Cost
 from harness.card.declared import declared_facts
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.hardware import Figure, Firmware, Verdict
 from harness.card.in_hardware import hardware_rows
 from harness.card.mass_view import mass_view, second_simulation_view
-from harness.card.records import (
-    Accuracy,
-    Auc,
-    Cost,
-    Figure,
-    Firmware,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    SkippedVariation,
-    UnreachedWorkingPoint,
-    Variation,
-    Verdict,
-    WorkingPoint,
-)
+from harness.card.physics import Accuracy, Auc, Physics, WorkingPoint
+from harness.card.records import ScoreCard
 from harness.card.rounding_view import rounding_view
+from harness.card.stress import SkippedVariation, Variation
 from harness.card.terminal import (
     DASH,
     FittingTable,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,10 @@ from harness.challenge.source import Source
 from harness.challenge.split import Split
 from harness.challenge.target import AnyTarget, StatedTarget, Target
 from harness.challenge.values import Column, Name, Positive, Value, ascending
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Rates = Annotated[tuple[Positive, ...], AfterValidator(ascending)]
 
@@ -72,6 +76,18 @@ class Condition(Value):
         if len(edges) == 1:
             raise ValueError("one edge makes no bin: two at least, or none")
         return edges
+
+    def bins_of(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the bin of each value, from 0; `edges` are there."""
+        import numpy as np
+
+        return np.searchsorted(np.asarray(self.edges[1:-1]), values, "right").astype(np.int64)
+
+    @property
+    def bin_labels(self) -> tuple[str, ...]:
+        """How the bins between `edges` are called."""
+        pairs = zip(self.edges[:-1], self.edges[1:], strict=True)
+        return tuple(f"{low:.6g} to {high:.6g}" for low, high in pairs)
 
 
 def _with_rates(schema: JsonDict) -> None:

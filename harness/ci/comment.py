@@ -32,7 +32,10 @@ from harness.board.rows import (
 )
 from harness.board.teams import Teams
 from harness.card.declared import declared_facts
-from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
 from harness.card.text import markdown_text
 from harness.challenge import Challenge, Merit, Target
 from harness.ci.artefact import RunArtefact, read_folder

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.card.records import Digest
+from harness.card.run import Digest
 from harness.challenge import Account, Name, Value
 from harness.errors import ExitCode, HarnessError, Problem
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
-from harness.card.records import Digest
+from harness.card.run import Digest
 from harness.challenge import Name, Utc, Value, instant, utc
 from harness.errors import UsageError, field_problems
 from harness.files import parse_json

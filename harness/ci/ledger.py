@@ -13,7 +13,8 @@ from typing import Literal
 from pydantic import Field
 
 from harness.board.teams import Teams
-from harness.card.records import SCORER_VERSION, Digest
+from harness.card.records import SCORER_VERSION
+from harness.card.run import Digest
 from harness.challenge import Name, Utc, Value, instant, utc
 from harness.ci.documents import Scoring
 from harness.files import parse_json, read_bounded

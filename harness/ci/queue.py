@@ -29,9 +29,9 @@ from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.ci.reporting import Report, reported
 from harness.ci.turns import Turn, holder_of, try_turn
-from harness.ci.workers import Workers, open_workers
 from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.sandbox.scratch import scratch_folder
+from harness.scoring.workers import Workers, open_workers
 
 Score = Callable[[ScoringRequest], ScoringOutcome]
 # A run that failed by the platform's fault is tried once more.

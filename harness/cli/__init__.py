@@ -25,7 +25,7 @@ from harness.cli.output import console, print_error, tell
 from harness.cli.scores import compare, evaluate
 from harness.cli.simulate import simulate
 from harness.cli.submissions import score, synth, validate
-from harness.cli.trigger import cluster, trigger, watch
+from harness.cli.trigger import cluster, reach, trigger, watch
 from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
 
 # The shell's own code for a program that Ctrl-C ended.
@@ -84,6 +84,7 @@ for _command in (
     trigger,
     cluster,
     watch,
+    reach,
 ):
     cli.add_command(_command)
 

@@ -11,6 +11,7 @@ from harness.cli.options import (
     FILE,
     json_option,
     manifest_option,
+    pairs_of,
     results_option,
     submissions_option,
     unsafe_option,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.blackbox.seal import Secret
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
 
 _passphrase_option = click.option(
     "--passphrase-file",
@@ -102,7 +103,7 @@ def make(
     from harness.blackbox.view import box_view
     from harness.cli.progress import progress_bars
 
-    fractions = {n: _number("--signal", n, v) for n, v in _pairs(shares, "--signal").items()}
+    fractions = {n: _number("--signal", n, v) for n, v in _named("--signal", shares).items()}
     if bool(fractions) == no_signal:
         raise UsageError("give --signal NAME=SHARE, or --no-signal for a box of background alone")
     secret = _secret(passphrase_file, key_file, ask=lambda: _ask(is_new=True))
@@ -114,9 +115,9 @@ def make(
             key_path=key_path,
             secret=secret,
             n_events=n_events,
-            masses_gev={n: _number("--mass", n, v) for n, v in _pairs(masses, "--mass").items()},
+            masses_gev={n: _number("--mass", n, v) for n, v in _named("--mass", masses).items()},
             luminosity_fb=luminosity_fb,
-            files={name: Path(path) for name, path in _pairs(sources, "--from").items()},
+            files={name: Path(path) for name, path in _named("--from", sources).items()},
             manifests=manifests,
             progress=progress,
         )
@@ -366,17 +367,8 @@ def reveal(
     tell(f"revealed; written down in {path}", is_error=False)
 
 
-def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Read NAME=VALUE, given any number of times."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"{option} {text}", expected=f"{option} NAME=VALUE")
-        if name in found:
-            raise UsageError(f"{option} names {name} twice", expected="once")
-        found[name] = value
-    return found
+def _named(option: str, given: Sequence[str]) -> dict[str, str]:
+    return pairs_of(option, given, f"{option} NAME=VALUE")
 
 
 def _number(option: str, name: str, text: str) -> float:

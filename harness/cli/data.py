@@ -14,6 +14,7 @@ from harness.cli.options import (
     challenge_argument,
     json_option,
     manifest_option,
+    pairs_of,
     plots_option,
     results_option,
 )
@@ -209,8 +210,8 @@ def import_(
     from harness.scoring.own_challenge import DEFAULT_PART, OwnRules, import_challenge
     from harness.scoring.view import imported_view
 
-    pairs = _pairs("--signal", signals, "NAME=FILE")
-    counts = _pairs("--objects", (objects or "").split(",") if objects else (), "hit=6")
+    pairs = pairs_of("--signal", signals, "NAME=FILE")
+    counts = pairs_of("--objects", (objects or "").split(",") if objects else (), "hit=6")
     if wrong := [one for one in counts.values() if not one.isdecimal()]:
         raise UsageError(f"--objects: {wrong[0]!r} is no number of slots", expected="hit=6")
     request = ImportRequest(
@@ -232,19 +233,6 @@ def import_(
     with progress_bars() as progress:
         found = import_challenge(request, rules, out, progress=progress)
     print_result(found, imported_view(found), as_json=as_json)
-
-
-def _pairs(option: str, given: Sequence[str], form: str) -> dict[str, str]:
-    """Read ``NAME=VALUE``, each name once."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, _, value = (part.strip() for part in text.partition("="))
-        if not name or not value:
-            raise UsageError(f"{option} {text!r} is not understood", expected=form)
-        if name in found:
-            raise UsageError(f"{option} has {name} twice")
-        found[name] = value
-    return found
 
 
 @data.command()

@@ -19,7 +19,7 @@ from harness.cli.output import progress, tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
     from harness.challenge import Challenge
     from harness.submission.saved.look import SavedReport
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from harness.cli.complete import card_names, challenge_names, team_folders
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.firmware.backend import FirmwareSettings
@@ -205,3 +206,22 @@ def _firmware_settings(
         limit = int(memory_gib * GIB)
         settings = replace(settings, memory_bytes=limit, vendor_memory_bytes=limit)
     return settings if max_lut is None else replace(settings, max_lut=max_lut)
+
+
+def pairs_of(option: str, given: Sequence[str], form: str) -> dict[str, str]:
+    """Read ``NAME=VALUE``, each name once.
+
+    Raises
+    ------
+    UsageError
+        One is of another form, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise UsageError(f"{option} {text!r} is not understood", expected=form)
+        if name in found:
+            raise UsageError(f"{option} has {name} twice")
+        found[name] = value
+    return found

@@ -12,7 +12,7 @@ from harness.cli.options import FILE, challenge_option, json_option, manifest_op
 from harness.cli.output import print_result
 
 if TYPE_CHECKING:
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
 
 
 @click.command()

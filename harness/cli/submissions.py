@@ -25,7 +25,7 @@ from harness.cli.output import print_card, print_json, print_result, progress, t
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
     from harness.firmware.backend import FirmwareSettings
     from harness.submission.validate import Submission
 
@@ -71,7 +71,7 @@ def synth(
     A network that misses a limit is a result: exit code 0. If the network has no firmware, nothing
     is measured: the message names each layer in the way, and the exit code is 3.
     """
-    from harness.card.records import NotMeasured
+    from harness.card.figures import NotMeasured
     from harness.card.view import synthesis_view
     from harness.scoring.synthesis import synthesise_submission
 

@@ -1,4 +1,4 @@
-"""Commands after the trigger: trigger, cluster, watch."""
+"""Commands after the trigger: trigger, cluster, watch, reach."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from harness.cli.options import (
     challenge_option,
     json_option,
     manifest_option,
+    pairs_of,
     results_option,
     unsafe_option,
 )
 from harness.cli.output import print_result
 
 if TYPE_CHECKING:
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
 
+# Seeds of k-means are five times as large, and below 2**32.
+_SEED = click.IntRange(0, 2**29)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -67,6 +70,14 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     "--vary", "variation", help="Vary the events first, as --stress does, such as jet_scale_up."
 )
 @click.option("--program", type=FILE, help="Program of the firmware, if not beside the card.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Chunks of events that are scored at the same time.",
+)
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, whose workers score.")
 @results_option
 @challenge_option
 @manifest_option
@@ -88,6 +99,8 @@ def trigger(
     follow_s: float | None,
     variation: str | None,
     program: Path | None,
+    jobs: int,
+    cluster: str | None,
     results: Path,
     challenge: str | None,
     manifests: tuple[Path, ...],
@@ -123,6 +136,8 @@ def trigger(
         follow_s=follow_s,
         variation=variation,
         isolation=isolation,
+        jobs=jobs,
+        cluster=cluster,
     )
     with progress_bars() as progress:
         run = start_trigger(request, progress=progress)
@@ -161,8 +176,15 @@ def trigger(
     show_default=True,
     help="Trials.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of clusters and toys.")
+@click.option("--seed", type=_SEED, default=1, show_default=True, help="Of clusters and toys.")
 @click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @json_option
 def cluster(
     accepted: Path,
@@ -174,6 +196,8 @@ def cluster(
     n_toys: int,
     seed: int,
     shape_only: bool,
+    published: str | None,
+    results: Path,
     as_json: bool,
 ) -> None:
     """Cluster ACCEPTED events and compare them with those that simulation leads to expect.
@@ -181,6 +205,7 @@ def cluster(
     Both are folders of `harness trigger` with the same entry. The global p-value corrects for all
     clusters that were searched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.files import write_json, write_whole
     from harness.trigger.cluster import cluster_events
     from harness.trigger.page import cluster_page
@@ -198,6 +223,8 @@ def cluster(
     if out is not None:
         write_whole(out / "cluster.html", cluster_page(report).encode())
         write_json(out / "cluster.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, cluster_view(report), as_json=as_json)
 
 
@@ -231,6 +258,13 @@ def cluster(
     help="Put this fault into the events from the middle section on.",
 )
 @click.option("--out", type=FOLDER, help="Write watch.json and watch.html here.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @manifest_option
 @json_option
 def watch(
@@ -241,6 +275,8 @@ def watch(
     section_s: float,
     trial: str | None,
     out: Path | None,
+    published: str | None,
+    results: Path,
     manifests: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -248,6 +284,7 @@ def watch(
 
     Rate, maps of occupancy, multiplicities, spectra and the score are watched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.data.manifest import load_manifest
     from harness.files import write_json, write_whole
     from harness.trigger.folder import read_run
@@ -266,4 +303,96 @@ def watch(
     if out is not None:
         write_whole(out / "watch.html", watch_page(report).encode())
         write_json(out / "watch.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, watch_view(report), as_json=as_json)
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@click.option(
+    "--expected", type=FOLDER, required=True, help="What it accepted of simulated background."
+)
+@click.option(
+    "--signal",
+    "signals",
+    multiple=True,
+    required=True,
+    metavar="NAME=FOLDER",
+    help="What it accepted of a signal; may be given again.",
+)
+@click.option(
+    "--other",
+    "others",
+    multiple=True,
+    metavar="TITLE=FOLDER",
+    help="Other background, compared in place of the data; may be given again.",
+)
+@click.option(
+    "--varied",
+    nargs=3,
+    multiple=True,
+    metavar="NAME DATA EXPECTED",
+    help="Both folders of background with a systematic variation; may be given again.",
+)
+@click.option(
+    "--trials",
+    "n_trials",
+    type=click.IntRange(min=1),
+    default=150,
+    show_default=True,
+    help="Of each signal.",
+)
+@click.option(
+    "--null-trials",
+    "n_null",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Without a signal.",
+)
+@click.option("--seed", type=_SEED, default=1, show_default=True, help="Of trials.")
+@click.option("--results", type=FOLDER, help="Write it beside the cards in this folder.")
+@json_option
+def reach(
+    data: Path,
+    *,
+    expected: Path,
+    signals: tuple[str, ...],
+    others: tuple[str, ...],
+    varied: tuple[tuple[str, str, str], ...],
+    n_trials: int,
+    n_null: int,
+    seed: int,
+    results: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure how many events of a signal `harness trigger` and `harness cluster` need to find it.
+
+    DATA and all other folders are those of `harness trigger` with one entry and one threshold. DATA
+    sets the exposure. A run that was killed goes on where it was: give the same command again.
+    """
+    from harness.board.reach import reach_path
+    from harness.cli.progress import progress_bars
+    from harness.files import write_json
+    from harness.trigger.reach import ReachOptions, measure_reach
+    from harness.trigger.reach_pool import ReachStreams
+    from harness.trigger.view import reach_view
+
+    streams = ReachStreams(
+        data=data,
+        expected=expected,
+        signals={
+            name: Path(path) for name, path in pairs_of("--signal", signals, "NAME=FOLDER").items()
+        },
+        others={
+            name: Path(path) for name, path in pairs_of("--other", others, "TITLE=FOLDER").items()
+        },
+        varied={name: (Path(first), Path(second)) for name, first, second in varied},
+    )
+    options = ReachOptions(n_trials=n_trials, n_null=n_null, seed=seed)
+    with progress_bars() as progress:
+        found = measure_reach(streams, options, progress=progress)
+    if results is not None:
+        write_json(reach_path(results, found.challenge, found.team), found)
+    print_result(found, reach_view(found), as_json=as_json)

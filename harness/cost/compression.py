@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Compression, NotMeasured
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
 from harness.cost.layers import all_layers, listed, named, rule_name
 from harness.cost.weights import WITH_KERNEL, bits_of_type, own_weights, parameters
 from harness.cost.widths import bits

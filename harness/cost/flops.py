@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import JsonValue
 
-from harness.card.records import Compression, Cost
+from harness.card.costs import Compression, Cost
 from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
 from harness.errors import HarnessFaultError, IntegrityError, Problem
@@ -68,7 +68,7 @@ def count(
     Returns
     -------
     dict
-        The fields of `harness.card.records.Cost`.
+        The fields of `harness.card.costs.Cost`.
     """
     from harness.submission.network import rebuild
 

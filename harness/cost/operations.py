@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.card.records import Compression, NotMeasured
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
 from harness.cost.compression import measure_compression
 from harness.cost.products import count_products
 from harness.cost.weights import count_weight_bits, parameters

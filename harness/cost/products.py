@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.cost.layers import calls, listed, named, rule_name
 from harness.cost.widths import (
     FLOAT_BITS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.cost.layers import all_layers, listed, named, rule_name
 from harness.cost.widths import bits
 

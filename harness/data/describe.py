@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    DataSummary,
-    Distribution,
-    EventObject,
-    ExampleEvent,
-    ExampleImage,
-    ImageSquares,
-    ProcessSummary,
-)
+from harness.card.accepted import Distribution
+from harness.card.images import ExampleImage, ImageSquares
+from harness.card.summary import DataSummary, EventObject, ExampleEvent, ProcessSummary
 from harness.challenge import DataFile, EventLayout, ImageLayout, Part
 from harness.data.events import EventStore
 from harness.data.observables import distributions
@@ -224,24 +218,17 @@ def _examples(store: EventStore, file: DataFile) -> list[ExampleEvent]:
     layout = store.challenge.layout
     part: Part = "train" if file.role == "background" else "test"
     if isinstance(layout, ImageLayout):
-        return _example_images(store, file.process, part, layout)
-    if layout.lacks("pt", "eta", "phi"):
+        # All images are alike: the first ones.
+        some = store.select(file.process, part)[:N_EXAMPLES]
+        chosen: list[int] = list(range(len(some)))
+    elif layout.lacks("pt", "eta", "phi"):
         return []
-    some = store.select(file.process, part)[:1000]
-    n_objects = np.count_nonzero(layout.is_filled(some), axis=1)
-    richest = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES]
-    return [_example(file.process, some[[index]], layout) for index in richest]
-
-
-def _example_images(
-    store: EventStore, process: str, part: Part, layout: ImageLayout
-) -> list[ExampleEvent]:
-    """Take the first images of a part; all are alike."""
-    images = store.select(process, part)[:N_EXAMPLES]
-    return [
-        ExampleEvent(process=process, objects=(), image=draw_squares(image, layout))
-        for image in images
-    ]
+    else:
+        some = store.select(file.process, part)[:1000]
+        n_objects = np.count_nonzero(layout.is_filled(some), axis=1)
+        chosen = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES].tolist()
+    shown = (example_of(file.process, some[[index]], layout) for index in chosen)
+    return [one for one in shown if one is not None]
 
 
 def draw_squares(image: NDArray[np.float32], layout: ImageLayout) -> ExampleImage:
@@ -266,7 +253,18 @@ def draw_squares(image: NDArray[np.float32], layout: ImageLayout) -> ExampleImag
     return ExampleImage(side=side, n_rows=n_rows, n_columns=n_columns, channels=tuple(channels))
 
 
-def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> ExampleEvent:
+def example_of(
+    process: str, event: NDArray[np.float32], layout: EventLayout
+) -> ExampleEvent | None:
+    """Return what the event display shows of one event, shape (1, *layout.shape).
+
+    Its filled objects, or its image; None where the layout has no pT, eta and phi.
+    """
+    if isinstance(layout, ImageLayout):
+        (image,) = event
+        return ExampleEvent(process=process, objects=(), image=draw_squares(image, layout))
+    if layout.lacks("pt", "eta", "phi"):
+        return None
     kinds = [group.name for group in layout.objects for _ in range(group.n_slots)]
     (is_filled,) = layout.is_filled(event).tolist()
     (values,) = layout.physical(event)[..., layout.columns("pt", "eta", "phi")].tolist()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Distribution
+from harness.card.accepted import Distribution
 from harness.challenge import EventLayout, FeatureUnits, ImageLayout
 from harness.data.split import chunks
 from harness.submission.events import Events, SparseEvents, sparse_of

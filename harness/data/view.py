@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.card.records import ProcessSummary
+from harness.card.summary import ProcessSummary
 from harness.card.terminal import DASH, bytes_text, rate_text, table
 from harness.card.text import plain
 from harness.card.trigger_view import menu_view

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import zstandard
 
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.errors import UsageError
 from harness.files import file_checksum, make_folder
 

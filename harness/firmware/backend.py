@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
-from harness.card.records import Band, Firmware, NotMeasured
+from harness.card.figures import Band, NotMeasured
+from harness.card.hardware import Firmware
 from harness.challenge import Family, FirmwareChoices, Target, Value
 from harness.errors import (
     EnvironmentFaultError,
@@ -18,9 +19,9 @@ from harness.errors import (
     InvalidSubmissionError,
 )
 from harness.firmware.delays import ROUTED_SHARES, ROUTING_SHARE, logic_budget_ns, period_ns
-from harness.firmware.parts import part_of
+from harness.firmware.parts import grade_of, part_of
 from harness.firmware.tools import system_tools
-from harness.firmware.wires import ROUTED_BAND, WIRED_FAMILIES
+from harness.firmware.wires import GRADE_FACTORS, ROUTED_BAND, WIRED_FAMILIES
 from harness.sandbox.step import GIB, Limits, StepResult
 
 if TYPE_CHECKING:
@@ -233,7 +234,8 @@ class FirmwareRequest:
         if self.family not in WIRED_FAMILIES:
             return self.period_ns(logic_ns), self.period_band(logic_ns)
         low, high = ROUTED_BAND
-        return wired_ns, Band(lower=low * wired_ns, upper=high * wired_ns)
+        period_ns = wired_ns * GRADE_FACTORS[grade_of(self.target)]
+        return period_ns, Band(lower=low * period_ns, upper=high * period_ns)
 
     def part_of_clock(self, logic_ns: float, wired_ns: float) -> float:
         """Return how much of what it may take the longest path takes: at most 1 keeps the clock.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import JsonValue
 
 from harness.challenge import mix64
@@ -78,15 +78,34 @@ class Cache:
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
         """Hold the entry of `key`: a second process waits until the first has made it."""
-        try:
-            lock = FileLock(self._root / f"{key}.lock")
-            lock.acquire()
-        except OSError as error:
-            raise disk_fault(self._root, error, fix=_FIX) from error
+        lock = self._acquire(key, timeout_s=-1)
         try:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def locked_if_free(self, key: str) -> Iterator[bool]:
+        """Hold the entry of `key` if nobody else does; yield whether it is held."""
+        try:
+            lock = self._acquire(key, timeout_s=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _acquire(self, key: str, timeout_s: float) -> FileLock:
+        try:
+            lock = FileLock(self._root / f"{key}.lock")
+            lock.acquire(timeout=timeout_s)
+        except Timeout:
+            raise
+        except OSError as error:
+            raise disk_fault(self._root, error, fix=_FIX) from error
+        return lock
 
     def find(self, key: str) -> Path | None:
         """Return the folder of an intact entry; remove a damaged one."""

@@ -6,7 +6,8 @@ planned pipeline, predicted from the widths of its operations.
 
 from __future__ import annotations
 
-from harness.card.records import Figure, Firmware, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
 from harness.firmware.artefacts import PROGRAM, keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
 from harness.firmware.interpret import interpret_all

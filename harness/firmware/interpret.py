@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harness.card.records import Count
+from harness.card.figures import Count
 from harness.challenge import Value, events_within
 from harness.errors import IntegrityError
 from harness.firmware.artefacts import decompress

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from harness.challenge import Family, Target
 from harness.errors import UsageError
 
+# The end of a full part number: grade, voltage, range of temperatures; in an order code the package
+# comes after the grade.
+_GRADE = re.compile(r"(?P<grade>-[1-3])(?P<voltage>lv)?[a-z]{0,2}([a-z]{3,}\d+)?[a-z]?(-[a-z]+)?$")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
@@ -20,7 +24,7 @@ class Part:
     part : str
         The full part number that vendor tools are given when the challenge names the device.
     available : mapping of str to int
-        Totals by the names that `harness.card.records.Firmware` uses.
+        Totals by the names that `harness.card.hardware.Firmware` uses.
     family : str
         Whose cells it has, and their delays (`harness.firmware.delays`).
     """
@@ -129,6 +133,25 @@ def part_of(target: Target) -> Part:
         available=target.totals.model_dump(exclude={"family"}),
         family=target.totals.family,
     )
+
+
+def grade_of(target: Target) -> str:
+    """Return the speed grade of a target's part; the slowest where no name of it says one.
+
+    A part of a low core voltage (``-2LV``) counts as one of the slowest grade.
+
+    Examples
+    --------
+    >>> stated = {"clock_period_ns": 5, "max_latency_ns": 50, "max_interval_ns": 25}
+    >>> named = ("xczu3eg", "XCZU3EG-2SBVA484I", "vu9p", "u250", "xcvu9p-flga2104-2lv-e")
+    >>> [grade_of(Target(part=name, budget={}, **stated)) for name in named]
+    ['-1', '-2', '-2', '-2', '-1']
+    """
+    for name in (target.part, part_of(target).part):
+        found = _GRADE.search(name.strip().lower())
+        if found is not None:
+            return "-1" if found["voltage"] else found["grade"]
+    return "-1"
 
 
 def normalise_part(name: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreWord, Verdict
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware, ScoreWord, Verdict
 from harness.challenge import Evidence, Target
 from harness.firmware.parts import part_of
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from harness.card.figures import NotMeasured
 from harness.card.files import describe_file
-from harness.card.records import Firmware, NotMeasured
+from harness.card.hardware import Firmware
 from harness.errors import InvalidSubmissionError
 from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress
@@ -85,6 +86,8 @@ def find_made(
 ) -> FirmwareResult | None:
     """Return the firmware of an exported network if it is in the cache; nothing is built.
 
+    It waits for no other process: what another one is just making is not there yet.
+
     Which events the witnesses must see (`must_include`, `network_scores`) changes nothing of what
     was made before, so it need not be known yet.
 
@@ -96,9 +99,9 @@ def find_made(
     _, request = _prepare(request, backend)
     cache = Cache(cache_root)
     key = digest_of(_identity(request, backend))
-    with cache.locked(key):
-        entry = cache.find(key)
-        return None if entry is None else _reuse(cache, key, entry, request)
+    with cache.locked_if_free(key) as is_free:
+        entry = cache.find(key) if is_free else None
+    return None if entry is None else _reuse(cache, key, entry, request)
 
 
 def _prepare(request: FirmwareRequest, backend: str) -> tuple[Backend, FirmwareRequest]:

@@ -14,15 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.board.comparison import compare_rate
-from harness.card.records import (
-    Gain,
-    Interval,
-    NotMeasured,
-    Physics,
-    TriggerCuts,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.accepted import Gain, TriggerCuts
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import EventLayout
 
 BACKGROUND = "background"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.card import records
+from harness.card import figures, physics
 from harness.challenge import Merit, RejectionAtTpr
 from harness.metrics.halves import halves_of
 from harness.metrics.intervals import clopper_pearson
@@ -18,7 +18,7 @@ from harness.metrics.scores import Sample
 
 def measure_accuracies(
     merit: Merit | None, samples: Mapping[str, Sample], *, seed: int
-) -> dict[str, records.Accuracy] | None:
+) -> dict[str, physics.Accuracy] | None:
     """Measure the accuracy of a tagger for every signal; None where no tagging is asked for."""
     if not isinstance(merit, RejectionAtTpr):
         return None
@@ -31,7 +31,7 @@ def measure_accuracies(
     return {name: one for name, one in found.items() if one is not None}
 
 
-def measure_accuracy(background: Sample, signal: Sample, *, seed: int) -> records.Accuracy | None:
+def measure_accuracy(background: Sample, signal: Sample, *, seed: int) -> physics.Accuracy | None:
     """Measure the share of events on the right side of the best cut, for as many of each kind.
 
     A cut that is chosen and judged by the same events looks too good. So each half of the events
@@ -66,9 +66,9 @@ def measure_accuracy(background: Sample, signal: Sample, *, seed: int) -> record
     value = sum(shares) / 2
     down = math.hypot(*(share - end.lower for share, end in zip(shares, ends, strict=True))) / 2
     up = math.hypot(*(end.upper - share for share, end in zip(shares, ends, strict=True))) / 2
-    return records.Accuracy(
+    return physics.Accuracy(
         value=value,
-        interval=records.Interval(
+        interval=figures.Interval(
             lower=max(0.0, value - down),
             upper=min(1.0, value + up),
             level=CONFIDENCE_LEVEL,

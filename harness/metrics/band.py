@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import RocPoints
+from harness.card.physics import RocPoints
 from harness.metrics.intervals import clopper_pearson, threshold_ranks
 from harness.metrics.roc import CONFIDENCE_LEVEL
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.card import records
+from harness.card import checks, physics
 from harness.errors import InvalidSubmissionError
 from harness.metrics.accepted import passing
 from harness.metrics.scores import as_float32, check_scores
@@ -83,9 +83,9 @@ def compare_scores(
     *,
     unit: Unit | None = None,
     batches: Batches | None = None,
-    points: Sequence[records.WorkingPoint] = (),
+    points: Sequence[physics.WorkingPoint] = (),
     events: NDArray[np.int64] | None = None,
-) -> records.Check:
+) -> checks.Check:
     """Say whether two runs scored the same events alike.
 
     Parameters
@@ -106,7 +106,7 @@ def compare_scores(
 
     Returns
     -------
-    records.Check
+    checks.Check
         ``same`` if all scores are equal. ``noise`` if no event's scores differ by more than
         `FLOAT32_TOLERANCE` of the spread of the scores, or of its distance from their median
         where that is larger, the differences do not go with the composition of the batches, and
@@ -121,14 +121,14 @@ def compare_scores(
     n_events = len(change)
     largest = float(np.abs(change).max())
     if largest == 0.0:
-        return records.Check(name=name, outcome="same", n_events=n_events, max_difference=0.0)
+        return checks.Check(name=name, outcome="same", n_events=n_events, max_difference=0.0)
     goes_with_batch = batches is not None and _follows_company(
         change, np.asarray(reference, dtype=np.float64), batches
     )
     n_beyond = int((np.abs(change) > FLOAT32_TOLERANCE).sum())
     events = np.arange(n_events) if events is None else events
     crossing = next(_crossings(np.asarray(reference), np.asarray(other), points, events), "")
-    return records.Check(
+    return checks.Check(
         name=name,
         outcome="leak" if n_beyond or goes_with_batch or crossing else "noise",
         n_events=n_events,
@@ -171,7 +171,7 @@ def check_resolution(scores: NDArray[np.float64]) -> None:
 def _crossings(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
-    points: Sequence[records.WorkingPoint],
+    points: Sequence[physics.WorkingPoint],
     events: NDArray[np.int64],
 ) -> Iterator[str]:
     """Name the cuts that too many different events cross from one run to the other."""
@@ -187,14 +187,14 @@ def _crossings(
             )
 
 
-def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> records.Check:
+def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> checks.Check:
     """Report how much the scores change where events were changed; no verdict is drawn.
 
     For events that physics calls equivalent, such as an event turned in phi.
     """
     change = _change(name, reference, other)
     largest = float(np.abs(change).max())
-    return records.Check(
+    return checks.Check(
         name=name,
         outcome="diagnostic",
         n_events=len(change),

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.card import records
+from harness.card import physics
 from harness.challenge import Condition, MassObservable, Merit
 from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.accuracy import measure_accuracies
@@ -41,7 +41,7 @@ def evaluate(
     values: Mapping[str, NDArray[np.float64]] | None = None,
     mass: MassObservable | None = None,
     masses: Mapping[str, NDArray[np.float64]] | None = None,
-) -> records.Physics:
+) -> physics.Physics:
     """Measure how well scores tell each signal from background.
 
     Parameters
@@ -75,7 +75,7 @@ def evaluate(
 
     Returns
     -------
-    records.Physics
+    physics.Physics
         A working point that the background is too small for is an `UnreachedWorkingPoint`, and
         there are no replicates if that is the challenge's own.
 
@@ -112,7 +112,7 @@ def evaluate(
     cuts = roc_cuts(kept)
     largest = max(false_positive_rates)
     unaccepted = without_accepted(samples, accepted, largest_fpr=largest) if accepted else None
-    return records.Physics(
+    return physics.Physics(
         arithmetic=arithmetic,
         n_background=kept.n_events,
         auc={name: measure_auc(place(kept, samples[name].ranked)) for name in signals},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card import records
+from harness.card import physics
 from harness.metrics.scores import RankedScores
 
 N_BINS = 80
@@ -15,7 +15,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
-def score_histogram(samples: Mapping[str, RankedScores]) -> records.Histogram:
+def score_histogram(samples: Mapping[str, RankedScores]) -> physics.Histogram:
     """Count the scores of every sample in common bins that hold all of them.
 
     Scores may spread over many powers of ten, and a few far ones must not squeeze the rest into
@@ -33,7 +33,7 @@ def score_histogram(samples: Mapping[str, RankedScores]) -> records.Histogram:
     lowest = min(float(array[0]) for array in values)
     highest = max(float(array[-1]) for array in values)
     edges = _edges(np.asarray(values[0], dtype=np.float64), lowest, highest)
-    return records.Histogram(
+    return physics.Histogram(
         edges=tuple(edges.tolist()),
         counts={name: _counts(sample, edges) for name, sample in samples.items()},
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, betaincinv, ndtri
 
-from harness.card import records
+from harness.card import figures
 from harness.metrics.roc import CONFIDENCE_LEVEL
 from harness.metrics.scores import RankedScores
 
@@ -26,7 +26,7 @@ BOOTSTRAP_MIN_PASSING = 10
 
 def clopper_pearson(
     n_passing: int, n_events: int, *, level: float = CONFIDENCE_LEVEL
-) -> records.Interval:
+) -> figures.Interval:
     """Return the exact central interval of a binomial proportion.
 
     Parameters
@@ -48,14 +48,14 @@ def clopper_pearson(
     n_failing = n_events - n_passing
     lower = betaincinv(n_passing, n_failing + 1, tail) if n_passing > 0 else 0.0
     upper = betaincinv(n_passing + 1, n_failing, 1.0 - tail) if n_failing > 0 else 1.0
-    return records.Interval(
+    return figures.Interval(
         lower=float(lower), upper=float(upper), level=level, method="Clopper-Pearson"
     )
 
 
 def paired_difference(
     n_lost: int, n_gained: int, n_pairs: int, *, level: float = CONFIDENCE_LEVEL
-) -> records.Interval:
+) -> figures.Interval:
     """Return an interval of the change of a proportion, measured twice on the same events.
 
     Parameters
@@ -81,7 +81,7 @@ def paired_difference(
     difference = (n_gained - n_lost) / n
     variance = ((n_lost + n_gained + 1) / n - difference**2) / n
     half = float(ndtri(0.5 + level / 2.0)) * variance**0.5
-    return records.Interval(
+    return figures.Interval(
         lower=max(-1.0, difference - half),
         upper=min(1.0, difference + half),
         level=level,
@@ -96,7 +96,7 @@ def difference_of_shares(
     n_after: int,
     *,
     level: float = CONFIDENCE_LEVEL,
-) -> records.Interval:
+) -> figures.Interval:
     """Return an interval of the change of a proportion between two independent samples.
 
     References
@@ -120,7 +120,7 @@ def difference_of_shares(
     difference = shares[1] - shares[0]
     down = math.hypot(shares[1] - ends[1][0], ends[0][1] - shares[0])
     up = math.hypot(ends[1][1] - shares[1], shares[0] - ends[0][0])
-    return records.Interval(
+    return figures.Interval(
         lower=max(-1.0, difference - down),
         upper=min(1.0, difference + up),
         level=level,
@@ -171,7 +171,7 @@ def conservative_interval(
     fpr: float,
     n_passing: int,
     level: float = CONFIDENCE_LEVEL,
-) -> records.Interval:
+) -> figures.Interval:
     """Return an interval of the TPR at true FPR `fpr` that covers at least `level` always.
 
     Half of the allowed error goes to the threshold (order statistics of the background), half to
@@ -193,14 +193,14 @@ def conservative_interval(
     n_loose = signal.n_above(background.from_top(ranks.loose)) if is_bounded else signal.n_events
     lower = clopper_pearson(min(n_tight, n_passing), signal.n_events, level=part_level).lower
     upper = clopper_pearson(max(n_loose, n_passing), signal.n_events, level=part_level).upper
-    return records.Interval(
+    return figures.Interval(
         lower=lower, upper=upper, level=level, method="order statistics x Clopper-Pearson"
     )
 
 
 def bootstrap_interval(
     replicates: NDArray[np.float64], *, tpr: float, level: float = CONFIDENCE_LEVEL
-) -> records.Interval:
+) -> figures.Interval:
     """Return the central interval of bootstrap replicates (percentile method).
 
     Parameters
@@ -217,7 +217,7 @@ def bootstrap_interval(
     tail = (1.0 - level) / 2.0
     # Positions (n + 1) q, so that the q quantile of n replicates is exceeded with probability q.
     lower, upper = np.quantile(replicates, [tail, 1.0 - tail], method="weibull").tolist()
-    return records.Interval(
+    return figures.Interval(
         lower=min(lower, tpr), upper=max(upper, tpr), level=level, method="Poisson bootstrap"
     )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.card.figures import UnreachedWorkingPoint
 from harness.card.in_trigger import AddedPoint, AddedRate, MenuGain, UnreachedAddedPoint
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.metrics.intervals import clopper_pearson
 from harness.metrics.rates import (
     BACKGROUND,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card import records
+from harness.card import figures, physics
 from harness.challenge import (
     AddedEfficiencyAtRate,
     AreaUnderCurve,
@@ -43,13 +43,13 @@ _MIN_PASSING, _MIN_SIGNAL = 20, 20
 class _Found:
     """The figure of one signal."""
 
-    merit: records.SignalMerit | records.NotMeasured
+    merit: physics.SignalMerit | figures.NotMeasured
     replicates: NDArray[np.float64] | None = None
 
 
 def measure_merit(
     merit: Merit, samples: Mapping[str, Sample], *, seed: int, unaccepted: Unaccepted | None = None
-) -> records.MeasuredMerit | None:
+) -> physics.MeasuredMerit | None:
     """Measure the figure of merit of every signal.
 
     Parameters
@@ -65,7 +65,7 @@ def measure_merit(
 
     Returns
     -------
-    records.MeasuredMerit or None
+    physics.MeasuredMerit or None
         None for a merit that is a rate at a working point.
     """
     if isinstance(merit, AddedEfficiencyAtRate):
@@ -81,7 +81,7 @@ def measure_merit(
         }
     else:
         return None
-    return records.MeasuredMerit(
+    return physics.MeasuredMerit(
         merit=merit,
         signals={name: one.merit for name, one in found.items()},
         replicates={
@@ -96,12 +96,12 @@ def _added(merit: AddedEfficiencyAtRate, found: Unaccepted, seed: int) -> dict[s
     """Measure the TPR at the FPR of the rate, where no event of the menu passes any cut."""
     added = measure_added(found, [merit.fpr], fixed=merit.fixed, kept=merit.fpr, seed=seed)
     (made,) = added.points
-    if isinstance(made, records.UnreachedWorkingPoint):
-        reason = records.NotMeasured(not_measured=made.not_measured)
+    if isinstance(made, figures.UnreachedWorkingPoint):
+        reason = figures.NotMeasured(not_measured=made.not_measured)
         return {name: _Found(merit=reason) for name in found.every if name != BACKGROUND}
     return {
         name: _Found(
-            merit=records.SignalMerit(
+            merit=physics.SignalMerit(
                 value=rate.tpr,
                 interval=rate.interval,
                 n_background=made.n_passing,
@@ -131,7 +131,7 @@ def _mistag(merit: MistagAtTpr, background: Sample, signal: Sample, seed: int) -
     else:
         interval = _conservative_mistag(merit.tpr, background.ranked, signal.ranked, n_passing)
     return _Found(
-        merit=records.SignalMerit(
+        merit=physics.SignalMerit(
             value=n_passing / n_background,
             interval=interval,
             n_background=n_passing,
@@ -145,7 +145,7 @@ def _mistag(merit: MistagAtTpr, background: Sample, signal: Sample, seed: int) -
 
 def _conservative_mistag(
     tpr: float, background: RankedScores, signal: RankedScores, n_passing: int
-) -> records.Interval:
+) -> figures.Interval:
     """Return an interval of the mistag that covers at least 95 % always.
 
     Half of the allowed error goes to the threshold (order statistics of the signal), half to the
@@ -161,7 +161,7 @@ def _conservative_mistag(
     n_events = background.n_events
     lower = clopper_pearson(min(n_tight, n_passing), n_events, level=part_level).lower
     upper = clopper_pearson(max(n_loose, n_passing), n_events, level=part_level).upper
-    return records.Interval(
+    return figures.Interval(
         lower=lower,
         upper=upper,
         level=CONFIDENCE_LEVEL,
@@ -172,7 +172,7 @@ def _conservative_mistag(
 def _rejection(merit: RejectionAtTpr, background: Sample, signal: Sample, seed: int) -> _Found:
     """Measure one over the mistag; where no background passes, as if one event did."""
     found = _mistag(MistagAtTpr(tpr=merit.tpr), background, signal, seed)
-    assert isinstance(found.merit, records.SignalMerit)
+    assert isinstance(found.merit, physics.SignalMerit)
     assert found.replicates is not None
     mistag, least = found.merit, 1 / background.n_events
     interval = mistag.interval.model_copy(
@@ -199,10 +199,10 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
     """
     if background.n_events < 2 * merit.min_background:
         why = f"{background.n_events:,} background events, of which {merit.min_background:,} pass"
-        return _Found(merit=records.NotMeasured(not_measured=f"{why} in a half of them at least"))
+        return _Found(merit=figures.NotMeasured(not_measured=f"{why} in a half of them at least"))
     halves = list(zip(halves_of(background, seed), halves_of(signal, seed), strict=True))
     if min(half.n_events for pair in halves for half in pair) == 0:
-        return _Found(merit=records.NotMeasured(not_measured="a half of the events is empty"))
+        return _Found(merit=figures.NotMeasured(not_measured="a half of the events is empty"))
     cuts = [_best_cut(merit, *half) for half in reversed(halves)]
     found = [_sic(*half, cut) for half, cut in zip(halves, cuts, strict=True)]
     replicates = np.mean(
@@ -214,7 +214,7 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
         for side in (0, 1)
     ]
     return _Found(
-        merit=records.SignalMerit(
+        merit=physics.SignalMerit(
             value=value,
             interval=_sic_interval(
                 value, replicates, _largest_sics(merit, background, signal, seed)
@@ -275,9 +275,9 @@ def _largest_sics(
 
 def _sic_interval(
     value: float, chosen: NDArray[np.float64], largest: NDArray[np.float64]
-) -> records.Interval:
+) -> figures.Interval:
     ends = bootstrap_interval(chosen, tpr=value), bootstrap_interval(largest, tpr=value)
-    return records.Interval(
+    return figures.Interval(
         lower=ends[0].lower,
         # The largest is at least that of a cut which everything passes.
         upper=max(ends[1].upper, 1.0),
@@ -296,7 +296,7 @@ def _area(_: AreaUnderCurve, background: Sample, signal: Sample, seed: int) -> _
     )
     counts = background.n_events, signal.n_events
     return _Found(
-        merit=records.SignalMerit(
+        merit=physics.SignalMerit(
             value=found.value,
             interval=found.interval,
             n_background=counts[0],

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card import records
+from harness.card import figures, physics
 from harness.metrics.intervals import bootstrap_interval, conservative_interval, is_bootstrap_sound
 from harness.metrics.replicates import (
     Dealing,
@@ -45,13 +45,13 @@ class MeasuredPoint:
 
 def measure_point(
     fpr: float, samples: Mapping[str, Sample]
-) -> MeasuredPoint | records.UnreachedWorkingPoint:
+) -> MeasuredPoint | figures.UnreachedWorkingPoint:
     """Set the cut of a false positive rate on the background and count who passes it."""
     background = samples[BACKGROUND].ranked
     n_allowed = count_allowed(fpr, background.n_events)
     if n_allowed < 1:
         n_needed = math.ceil(1 / Fraction(repr(fpr))) - 1
-        return records.UnreachedWorkingPoint(
+        return figures.UnreachedWorkingPoint(
             fpr=fpr,
             not_measured=f"{background.n_events:,} test background events: not one of them may "
             f"pass at this rate, which takes {n_needed:,} events",
@@ -66,7 +66,7 @@ def measure_point(
 
 
 def replicate_points(
-    points: Sequence[MeasuredPoint | records.UnreachedWorkingPoint],
+    points: Sequence[MeasuredPoint | figures.UnreachedWorkingPoint],
     samples: Mapping[str, Sample],
     *,
     working_point: float | None,
@@ -82,7 +82,7 @@ def replicate_points(
     cuts: dict[float, ReplicateCuts] = {}
     wanted: dict[str, list[float]] = {name: [] for name in samples if name != BACKGROUND}
     for point in points:
-        if isinstance(point, records.UnreachedWorkingPoint):
+        if isinstance(point, figures.UnreachedWorkingPoint):
             continue
         users = [
             name
@@ -113,15 +113,15 @@ def replicate_points(
 
 
 def record_point(
-    point: MeasuredPoint | records.UnreachedWorkingPoint,
+    point: MeasuredPoint | figures.UnreachedWorkingPoint,
     samples: Mapping[str, Sample],
     replicates: Mapping[tuple[float, str], NDArray[np.float64]],
-) -> records.WorkingPoint | records.UnreachedWorkingPoint:
+) -> physics.WorkingPoint | figures.UnreachedWorkingPoint:
     """Put a working point on the card: each rate with its interval."""
-    if isinstance(point, records.UnreachedWorkingPoint):
+    if isinstance(point, figures.UnreachedWorkingPoint):
         return point
     n_background = point.n_passing[BACKGROUND]
-    return records.WorkingPoint(
+    return physics.WorkingPoint(
         fpr=point.fpr,
         threshold=point.cut.threshold,
         is_strict=point.cut.is_strict,
@@ -142,7 +142,7 @@ def _rate(
     name: str,
     samples: Mapping[str, Sample],
     replicates: NDArray[np.float64] | None,
-) -> records.SignalRate:
+) -> physics.SignalRate:
     signal, n_passing = samples[name].ranked, point.n_passing[name]
     tpr = n_passing / signal.n_events
     is_sound = is_bootstrap_sound(n_allowed=point.n_allowed, n_passing=n_passing)
@@ -152,7 +152,7 @@ def _rate(
         interval = conservative_interval(
             samples[BACKGROUND].ranked, signal, fpr=point.fpr, n_passing=n_passing
         )
-    return records.SignalRate(
+    return physics.SignalRate(
         n_passing=n_passing,
         n_events=signal.n_events,
         tpr=tpr,

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.figures import Interval, NotMeasured
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
 from harness.card.mass import Region, RegionSignal, SicAt, SicPoints
-from harness.card.records import RocPoints, SignalMerit, UnreachedWorkingPoint
+from harness.card.physics import RocPoints, SignalMerit
 from harness.challenge import MaxSic, Merit
 from harness.metrics.band import roc_band
 from harness.metrics.merits import measure_merit

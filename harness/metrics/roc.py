@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-from harness.card import records
+from harness.card import figures, physics
 from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import Cut, count_allowed, set_cut
 
@@ -64,7 +64,7 @@ def area_under_curve(placement: Placement) -> float:
     return twice_the_pairs_won / (2 * placement.n_background * placement.n_signal)
 
 
-def measure_auc(placement: Placement, *, level: float = CONFIDENCE_LEVEL) -> records.Auc:
+def measure_auc(placement: Placement, *, level: float = CONFIDENCE_LEVEL) -> physics.Auc:
     """Return the area under the ROC curve with its confidence interval.
 
     The interval is DeLong's, made on the logit so that it stays within [0, 1]. Where DeLong's
@@ -84,7 +84,7 @@ def measure_auc(placement: Placement, *, level: float = CONFIDENCE_LEVEL) -> rec
         interval = _logit_interval(area, variance, level)
     else:
         interval = _hoeffding_interval(area, placement, level)
-    return records.Auc(value=area, interval=interval)
+    return physics.Auc(value=area, interval=interval)
 
 
 def _delong_variance(placement: Placement, area: float) -> float:
@@ -113,10 +113,10 @@ def _background_spread(placement: Placement, area: float) -> float:
     return float(np.dot(lengths, np.square(shares - area)))
 
 
-def _logit_interval(area: float, variance: float, level: float) -> records.Interval:
+def _logit_interval(area: float, variance: float, level: float) -> figures.Interval:
     half = float(ndtri((1.0 + level) / 2.0)) * math.sqrt(variance) / (area * (1.0 - area))
     centre = float(logit(area))
-    return records.Interval(
+    return figures.Interval(
         lower=float(expit(centre - half)),
         upper=float(expit(centre + half)),
         level=level,
@@ -124,10 +124,10 @@ def _logit_interval(area: float, variance: float, level: float) -> records.Inter
     )
 
 
-def _hoeffding_interval(area: float, placement: Placement, level: float) -> records.Interval:
+def _hoeffding_interval(area: float, placement: Placement, level: float) -> figures.Interval:
     n_pairs = min(placement.n_signal, placement.n_background)
     half = math.sqrt(math.log(2.0 / (1.0 - level)) / (2.0 * n_pairs))
-    return records.Interval(
+    return figures.Interval(
         lower=max(area - half, 0.0),
         upper=min(area + half, 1.0),
         level=level,
@@ -148,12 +148,12 @@ def roc_cuts(background: RankedScores) -> dict[float, Cut | None]:
     return {**cuts, 1.0: None}
 
 
-def roc_points(signal: RankedScores, cuts: dict[float, Cut | None]) -> records.RocPoints:
+def roc_points(signal: RankedScores, cuts: dict[float, Cut | None]) -> physics.RocPoints:
     """Return the TPR of `signal` at each of `cuts`, made by `roc_cuts`.
 
     Every point is a cut that exists: no TPR is interpolated between two tied scores.
     """
     passing = [signal.n_events if cut is None else cut.n_passing(signal) for cut in cuts.values()]
-    return records.RocPoints(
+    return physics.RocPoints(
         fpr=tuple(cuts), tpr=tuple(count / signal.n_events for count in passing)
     )

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.card.checks import ChangedRate
 from harness.card.figures import NotMeasured
 from harness.card.in_trigger import Drift
-from harness.card.records import ChangedArea, ChangedRate, WorkingPoint
+from harness.card.physics import WorkingPoint
+from harness.card.stress import ChangedArea
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import difference_of_shares
 from harness.metrics.roc import measure_auc, place

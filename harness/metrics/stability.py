@@ -93,10 +93,9 @@ def _passing(scores: NDArray[np.float64], cut: Cut) -> NDArray[np.int64]:
 
 def _share_out(condition: Condition, values: NDArray[np.float64]) -> _Binned:
     if condition.edges:
-        inner = np.asarray(condition.edges[1:-1])
-        bin_of = np.searchsorted(inner, values, "right")
+        bin_of = condition.bins_of(values)
         edges = list(zip(condition.edges[:-1], condition.edges[1:], strict=True))
-        labels = [f"{low:.6g} to {high:.6g}" for low, high in edges]
+        labels = list(condition.bin_labels)
     else:
         present, bin_of = _few_values(values)
         edges = [(value, value) for value in present.tolist()]

@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import UnreachedWorkingPoint, WorkingPoint
+from harness.card.figures import UnreachedWorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.errors import DataError
 from harness.metrics.scores import RankedScores
 

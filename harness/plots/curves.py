@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.board.entry import point_at
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import point_text
 from harness.errors import UsageError
 from harness.metrics.band import roc_band

@@ -11,8 +11,10 @@ from harness.board.contest import Contest
 from harness.board.entry import shown_on
 from harness.board.public import public_part
 from harness.board.rows import titles_of
+from harness.card.figures import UnreachedWorkingPoint
 from harness.card.files import read_card
-from harness.card.records import Physics, ScoreCard, UnreachedWorkingPoint
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
 from harness.challenge import Merit
 from harness.errors import UsageError
 

@@ -110,7 +110,15 @@ class Child:
             os.set_blocking(fd, False)
             for data in _available(fd, READ_BYTES):
                 reader(data)
-        return self.is_ready or self.process.poll() is not None
+        return self.is_ready or self.has_ended
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its first process has ended; it stays to be waited for, so its number is ours."""
+        if self.process.returncode is not None:
+            return True
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, options) is not None
 
     def abandon(self) -> None:
         """Kill a step that was never followed, also one that bubblewrap is just making."""
@@ -138,8 +146,9 @@ class Child:
         SubmissionError
             It ended without an answer.
         EnvironmentFaultError
-            It never began.
+            It never began, or was ended while it waited for its request.
         """
+        self._check_waiting()
         with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
             end = os.pidfd_open(self.process.pid)
             stack.callback(os.close, end)
@@ -165,6 +174,17 @@ class Child:
                     return line
                 if has_ended:
                     raise self._died(watch)
+
+    def _check_waiting(self) -> None:
+        """Refuse a step that ended before its request: none of its own work has run."""
+        self.look_whether_ready()
+        if self.is_ready and self.has_ended:
+            raise EnvironmentFaultError(
+                f"it ended while it waited for its turn ({_ending(self.process.wait())})",
+                where=f"step {self.name}",
+                fix="a machine that is short of memory ends what waits: give it more, or run less "
+                "at the same time",
+            )
 
     def _register(self, selector: selectors.BaseSelector, request: bytes, end: int) -> None:
         readers = {self.pipes.log: self._read_log, self.pipes.report: self._read_report}
@@ -215,7 +235,8 @@ class Child:
 
     def _measure(self, watch: Watch, now_s: float) -> None:
         if self.root is None:
-            if self.is_ready:
+            # Of one that has ended already, `_died` says why.
+            if self.is_ready and not self.has_ended:
                 raise EnvironmentFaultError(
                     "bubblewrap did not say which process it started",
                     where=f"step {self.name}",

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationKind, IsolationRecord
+from harness.card.run import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     HarnessError,
@@ -156,6 +156,10 @@ class Started:
     def is_warm(self) -> bool:
         """Whether it has nothing to do before it has its request: `StartedStep.is_warm`."""
         return self.child.look_whether_ready()
+
+    def has_ended(self) -> bool:
+        """Whether it ended before its turn: `StartedStep.has_ended`."""
+        return self.child.has_ended
 
     def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
         """Give it its request and its later inputs; follow it to its end: `StartedStep.finish`."""

@@ -66,11 +66,13 @@ def start_sandboxed(
     """
     pipes, ends = _open_pipes()
     pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
+    unused = contextlib.ExitStack()
+    unused.callback(pipes.close)
     contents = {"seccomp": filter_program(has_network=step.sees_host), **stand_ins()}
     if not bindings.refused(bubblewrap.host_paths(step, uid)):
         # No place would take it, and the step would inherit it.
         del contents["refusal"]
-    with contextlib.ExitStack() as stack:
+    with unused, contextlib.ExitStack() as stack:
         stack.callback(ends.close)
         stack.callback(os.close, info_end)
         fds = {name: stack.enter_context(_readable(data)) for name, data in contents.items()}
@@ -87,6 +89,7 @@ def start_sandboxed(
         entering = [] if group is None else group.entering()
         words = [*before, *entering, *command]
         process = _popen(words, ends.log, inherited, bindings.SCRATCH, Path("/"))
+        unused.pop_all()
     return Child(
         name=step.name,
         process=process,
@@ -100,10 +103,12 @@ def start_sandboxed(
 def start_plain(step: Step, scratch: Path) -> Child:
     """Start the worker of `step` as an ordinary process, in the folder `scratch`."""
     pipes, ends = _open_pipes()
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as unused, contextlib.ExitStack() as stack:
+        unused.callback(pipes.close)
         stack.callback(ends.close)
         command = _worker_command(str(bindings.package_folder().parent), ends)
         process = _popen(command, ends.log, (ends.report, ends.request), str(scratch), scratch)
+        unused.pop_all()
     return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, root=process.pid)
 
 

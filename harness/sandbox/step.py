@@ -178,6 +178,10 @@ class StartedStep(Protocol):
         """Whether it has nothing to do before it has its request."""
         ...
 
+    def has_ended(self) -> bool:
+        """Whether it ended before its turn, as a machine short of memory may do to it."""
+        ...
+
     def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
         """Give it its request and the `contents` of its later inputs; follow it to its end.
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import harness
-from harness.card.records import IsolationKind, IsolationTrial, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.run import IsolationKind, IsolationTrial
 from harness.challenge import Value, utc
 from harness.errors import DataError, EnvironmentFaultError
 from harness.files import file_checksum, read_json, write_json

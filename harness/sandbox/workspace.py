@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.errors import HarnessError, HarnessFaultError, SubmissionError, harness_fault
 from harness.files import make_folder
 from harness.sandbox.report import read_report
@@ -56,6 +57,18 @@ class EarlyStep:
     def is_warm(self) -> bool:
         """Whether it has nothing to do before it has its request."""
         return self.started is None or self.started.is_warm()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended before its turn: it is of no use any more."""
+        return self.started is not None and self.started.has_ended()
+
+    def fits(self, inputs: Mapping[str, Path], outputs: AbstractSet[str]) -> bool:
+        """Whether it has these inputs, or they can come later, and these outputs."""
+        return outputs <= self.step.outputs.keys() and all(
+            self.step.inputs.get(name) == path or name in self.step.later
+            for name, path in inputs.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

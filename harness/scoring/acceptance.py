@@ -8,14 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    Accepted,
-    Distribution,
-    NotMeasured,
-    Physics,
-    TriggerCuts,
-    WorkingPoint,
-)
+from harness.card.accepted import Accepted, Distribution, TriggerCuts
+from harness.card.figures import NotMeasured
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows

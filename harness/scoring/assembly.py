@@ -8,22 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.card import files as cards
-from harness.card.records import (
-    ComparedScores,
-    Cost,
-    Firmware,
-    FixedWidths,
-    IsolationRecord,
-    NotMeasured,
-    Physics,
-    ProcessorUse,
-    Reconstruction,
-    ScoreCard,
-    ScoredChallenge,
-    ScoredFile,
-    Stress,
-    Submitted,
-)
+from harness.card.costs import Cost, ProcessorUse
+from harness.card.figures import NotMeasured
+from harness.card.hardware import ComparedScores, Firmware, FixedWidths
+from harness.card.images import Reconstruction
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationRecord, ScoredChallenge, ScoredFile, Submitted
+from harness.card.stress import Stress
 from harness.challenge import Target, utc
 from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareSettings

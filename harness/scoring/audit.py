@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, Physics, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import ComparedScores
+from harness.card.physics import Physics
+from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge, Value, digest_of_key, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest

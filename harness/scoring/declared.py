@@ -19,15 +19,12 @@ from harness.board.merit import has_replicates, merit_at, merit_replicates, span
 from harness.board.pair import Comparison, Side, compare_sides
 from harness.board.public import public_challenge, public_part
 from harness.board.reveal import revealed_signals
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.card.html import table_html
-from harness.card.records import (
-    IsolationKind,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    UnreachedWorkingPoint,
-)
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge, point_text
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 from harness import __version__
-from harness.card.records import Environment, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.run import Environment
 from harness.files import package_version
 
 # Packages whose version can change a figure of the card.

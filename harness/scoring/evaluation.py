@@ -8,7 +8,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import ComparedScores, Physics, ScoreDifference
+from harness.card.hardware import ComparedScores, ScoreDifference
+from harness.card.physics import Physics
 from harness.challenge import Challenge
 from harness.data.mix import Beside
 from harness.metrics.evaluate import BACKGROUND, evaluate

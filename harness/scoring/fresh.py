@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.card.records import ChangedRate, Check, WorkingPoint
+from harness.card.checks import ChangedRate, Check
+from harness.card.physics import WorkingPoint
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.unpack import unpack_events

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge
 from harness.data.cache import cache_root
 from harness.errors import UsageError

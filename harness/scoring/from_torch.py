@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
+from harness.card.checks import Check
+from harness.card.figures import NotMeasured
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import ADC2021_BYTES, events_within
 from harness.errors import (
     HarnessError,

@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 
 from harness.board.public import public_challenge
 from harness.card import files as cards
-from harness.card.records import (
-    Cost,
-    IsolationKind,
-    NotMeasured,
-    Physics,
-    Reconstruction,
-    ScoreCard,
-    WorkingPoint,
-)
+from harness.card.costs import Cost
+from harness.card.figures import NotMeasured
+from harness.card.images import Reconstruction
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge, CpuTarget, Target
 from harness.cost.flops import count_cost, start_counting
 from harness.data.cache import cache_root

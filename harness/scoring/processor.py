@@ -9,7 +9,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import NotMeasured, ProcessorUse
+from harness.card.costs import ProcessorUse
+from harness.card.figures import NotMeasured
 from harness.data.mix import Mixture
 from harness.errors import IntegrityError
 from harness.metrics.consistency import Unit, compare_scores

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import ReconstructedImage, Reconstruction
+from harness.card.images import ReconstructedImage, Reconstruction
 from harness.challenge import ImageLayout, Part
 from harness.data.describe import draw_squares
 from harness.data.events import EventStore

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import FixedWidths, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.hardware import FixedWidths
 from harness.challenge import Challenge
 from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareRequest, UntranslatableError

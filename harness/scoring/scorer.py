@@ -281,8 +281,10 @@ def score_batches(
         **{f"events{index}": batch.events for index, batch in enumerate(batches)},
     }
     count = count_events(tell, sum(batch.n_events for batch in batches))
-    early = scorer.early
-    if early is not None and (started := early.take(name)) is not None:
+    # The libraries of a step that waits have their threads already.
+    early = None if is_one_thread else scorer.early
+    started = None if early is None else early.take(name)
+    if early is not None and started is not None and started.fits(inputs, files.keys()):
         result = workspace.finish(
             started,
             ScoreReport,

@@ -19,7 +19,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Check, WorkingPoint
+from harness.card.checks import Check
+from harness.card.physics import WorkingPoint
 from harness.challenge import ADC2021_BYTES, events_within
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError

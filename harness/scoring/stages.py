@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.queued import Stage
-from harness.card.records import StepUsage
+from harness.card.run import StepUsage
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
 from harness.errors import EnvironmentFaultError
@@ -39,15 +39,30 @@ class StageClock:
         self._history = history
         self._kind = kind
         self._before = _read_history(history).get(kind, {})
+        # Stages of which a part is done: the rest of their time is still to come.
+        self._open: set[str] = set()
 
     @contextmanager
-    def stage(self, name: Stage, what: str) -> Iterator[list[Usage]]:
-        """Time a stage; the block appends the usage of each sandboxed step that it ran."""
-        self._progress(f"{name}: {what}{self._expected(name)}")
+    def stage(self, name: Stage, what: str, *, is_part: bool = False) -> Iterator[list[Usage]]:
+        """Time a stage; the block appends the usage of each sandboxed step that it ran.
+
+        Parameters
+        ----------
+        is_part : bool
+            Whether the rest of the stage comes later, unless `settle` says that there is none. It
+            is not announced: the scoring is still at the stage beside which it runs.
+        """
+        if is_part:
+            self._open.add(name)
+            self.tell(f"{name}: {what}")
+        else:
+            self._progress(f"{name}: {what}{self._expected(name)}")
         started = time.monotonic()
         steps: list[Usage] = []
         yield steps
         wall_s = time.monotonic() - started
+        if not is_part:
+            self._open.discard(name)
         # A stage may come in two parts.
         before = self.usage.get(name) or StepUsage(wall_s=0.0, cpu_s=0.0, peak_memory_bytes=0)
         peaks = (step.peak_memory_bytes for step in steps)
@@ -56,7 +71,12 @@ class StageClock:
             cpu_s=round(before.cpu_s + sum(step.cpu_s for step in steps), 3),
             peak_memory_bytes=max((before.peak_memory_bytes, *peaks)),
         )
-        self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
+        if not is_part:
+            self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
+
+    def settle(self, name: Stage) -> None:
+        """Say that a stage of which a part is done needs no more."""
+        self._open.discard(name)
 
     def tell(self, line: str) -> None:
         """Report something within a stage."""
@@ -78,8 +98,14 @@ class StageClock:
         return f" (took {before:.0f} s last time)" if before and before >= 1 else ""
 
     def _left(self, name: str) -> str:
-        later = sum(seconds for stage, seconds in self._before.items() if stage not in self.usage)
+        later = sum(self._to_come(stage, seconds) for stage, seconds in self._before.items())
         return f"; about {later:.0f} s left" if name in self._before and later >= 1 else ""
+
+    def _to_come(self, name: str, before_s: float) -> float:
+        done = self.usage.get(name)
+        if done is None:
+            return before_s
+        return max(before_s - done.wall_s, 0.0) if name in self._open else 0.0
 
 
 def _read_history(path: Path) -> dict[str, dict[str, float]]:
@@ -103,7 +129,7 @@ class ScoringRun:
     clock: StageClock
 
     @contextmanager
-    def stage(self, name: Stage, what: str) -> Iterator[Workspace]:
+    def stage(self, name: Stage, what: str, *, is_part: bool = False) -> Iterator[Workspace]:
         """Time a stage; it receives the workspace whose steps are counted for it."""
-        with self.clock.stage(name, what) as usages:
+        with self.clock.stage(name, what, is_part=is_part) as usages:
             yield replace(self.workspace, usages=usages)

@@ -15,15 +15,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    NotMeasured,
-    Physics,
-    SkippedVariation,
-    Stress,
-    StressedRate,
-    Variation,
-    WorkingPoint,
-)
+from harness.card.figures import NotMeasured
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.stress import SkippedVariation, Stress, StressedRate, Variation
 from harness.challenge import Challenge, DataFile
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import ChangedRate, Check, WorkingPoint
+from harness.card.checks import ChangedRate, Check
+from harness.card.physics import WorkingPoint
 from harness.challenge import EventLayout
 from harness.data.mix import PT_SHIFT, Mixture, flip_eta, move_pt, rotate_phi
 from harness.metrics.accepted import passing

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.card.records import Firmware, IsolationKind, NotMeasured, Physics
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Firmware
+from harness.card.physics import Physics
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge, Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.challenge import Challenge, Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Firmware
+from harness.card.hardware import Firmware
 from harness.challenge import Target
 from harness.firmware.artefacts import HLS4ML_PROJECT
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings
@@ -59,9 +59,12 @@ def find_firmware(
     run: SubmissionRun, network: ExportedNetwork, fpga: Target, precision: Precision | None
 ) -> FirmwareResult | None:
     """Return the firmware, with its scores of the events, if it was made before."""
-    with run.stage("firmware", "look whether it was made before") as workspace:
+    with run.stage("firmware", "look whether it was made before", is_part=True) as workspace:
         request = _firmware_request(run, network, fpga, precision, workspace)
-        return find_made(request, backend=run.backend, cache_root=_firmware_cache(run))
+        made = find_made(request, backend=run.backend, cache_root=_firmware_cache(run))
+        if made is not None:
+            run.clock.settle("firmware")
+    return made
 
 
 def with_firmware(

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from harness.card.records import Division
+from harness.card.run import Division
 from harness.card.text import is_readable
 from harness.challenge import (
     Account,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import events_within
-from harness.errors import DataError, UsageError
+from harness.challenge import Condition, events_within
+from harness.errors import DataError, HarnessError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
+from harness.scoring.workers import Workers, result_of
 from harness.submission.events import Events, joined, taken
 from harness.trigger.folder import AcceptedEvents, begin, join_accepted, write_chunk, write_state
-from harness.trigger.records import ReadSource, Section, Steering, TriggerRun, TriggerSettings
+from harness.trigger.records import ReadSource, Section, TriggerRun, TriggerSettings
+from harness.trigger.steering import next_share, threshold_of
 from harness.trigger.stream import EventSourceOf, Piece
 
 # Events that are scored together: one start of a sandbox, 120 MB of ADC2021.
@@ -39,6 +43,7 @@ def run_trigger(
     progress: Progress = no_progress,
     chunk_events: int = CHUNK_EVENTS,
     is_live: bool = False,
+    workers: Workers | None = None,
 ) -> TriggerRun:
     """Accept events of a stream into a folder, from where an earlier run of it ended.
 
@@ -54,6 +59,9 @@ def run_trigger(
         Events that are scored together, at most.
     is_live : bool
         Whether the events of a source are scored before the next one is looked for.
+    workers : Workers, optional
+        Score chunks at the same time, as many as there is room for, each held in memory; without
+        them one after the other. What is written is the same.
 
     Raises
     ------
@@ -64,7 +72,19 @@ def run_trigger(
     """
     run = begin(folder, settings)
     at_once = min(chunk_events, events_within(_CHUNK_BYTES, settings.layout.shape))
-    accepting = _Accepting(run=run, folder=folder, score=score, progress=progress)
+    accepting = _Accepting(run=run, folder=folder, score=score, progress=progress, workers=workers)
+    try:
+        return _read_all(accepting, sources, at_once, is_live=is_live)
+    except HarnessError:
+        # What came before is counted.
+        accepting.take_scores(0)
+        raise
+
+
+def _read_all(
+    accepting: _Accepting, sources: Iterable[EventSourceOf], at_once: int, *, is_live: bool
+) -> TriggerRun:
+    settings = accepting.run.settings
     for number, source in enumerate(sources):
         if accepting.has_read(number, source):
             continue
@@ -78,6 +98,7 @@ def run_trigger(
             n_events += len(piece.rows)
         if is_live:
             accepting.flush_if(1)
+            accepting.take_scores(0)
         accepting.end_source(number, ReadSource(name=source.name, n_events=n_events))
     return accepting.finish()
 
@@ -91,37 +112,6 @@ def _no_sections(source: EventSourceOf, column: str) -> DataError:
     )
 
 
-def next_share(asked: float, steering: Steering, n_accepted: int, n_events: int) -> float:
-    """Return the share that is asked for in the next section: one step of the integral.
-
-    Half an event is added to what was accepted, so that an empty section has a logarithm.
-
-    Examples
-    --------
-    >>> steering = Steering(target=0.01, gain=0.5, shares=(1e-4, 0.1), thresholds=(9.0, 1.0))
-    >>> round(next_share(0.01, steering, 399, 9_999), 4)
-    0.005
-    >>> next_share(0.01, steering, 0, 10**9)
-    0.1
-    """
-    measured = (n_accepted + 0.5) / (n_events + 1)
-    step = asked * math.pow(steering.target / measured, steering.gain)
-    return min(max(step, steering.low), steering.high)
-
-
-def threshold_of(share: float, steering: Steering) -> float:
-    """Read the threshold of a share from the working points of a card.
-
-    Examples
-    --------
-    >>> steering = Steering(target=0.01, shares=(1e-4, 1e-2), thresholds=(9.0, 1.0))
-    >>> round(threshold_of(1e-3, steering), 6)
-    5.0
-    """
-    logs = [math.log(one) for one in steering.shares]
-    return float(np.interp(math.log(share), logs, steering.thresholds))
-
-
 @dataclass(kw_only=True, slots=True)
 class _OpenSection:
     """A section whose end was not seen yet."""
@@ -131,6 +121,27 @@ class _OpenSection:
     n_events: int = 0
     n_accepted: int = 0
     kept: list[AcceptedEvents] = field(default_factory=list)
+    bins: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def count_bins(
+        self, conditions: Sequence[Condition], piece: Piece, chosen: NDArray[np.int64]
+    ) -> None:
+        """Count events and accepted ones by the bins of conditions; others say none."""
+        for one in conditions:
+            values = piece.beside.get(one.name)
+            if values is None:
+                continue
+            found = self.bins.setdefault(one.name, np.zeros((2, len(one.edges) - 1), np.int64))
+            for place, some in enumerate((values, values[chosen])):
+                bins = one.bins_of(some[np.isfinite(some)])
+                found[place] += np.bincount(bins, minlength=found.shape[1])
+
+
+class _Chunk(NamedTuple):
+    """Events that are scored together, of which sources, and which sources ended before."""
+
+    pieces: tuple[tuple[Piece, str], ...]
+    sources: tuple[ReadSource, ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -141,6 +152,9 @@ class _Accepting:
     folder: Path
     score: Score
     progress: Progress
+    workers: Workers | None = None
+    # Chunks whose scores are still to come, in the order of time.
+    _coming: deque[tuple[_Chunk, Future[NDArray[np.float64]]]] = field(default_factory=deque)
     _buffer: list[tuple[Piece, str]] = field(default_factory=list)
     _open: _OpenSection | None = None
     _closed: list[Section] = field(default_factory=list)
@@ -204,16 +218,36 @@ class _Accepting:
         """Score what is in the buffer, if it is enough, and write the sections that it closes."""
         if sum(len(piece.rows) for piece, _ in self._buffer) < n_least:
             return
-        buffered, self._buffer = self._buffer, []
-        scores = self.score(joined([piece.events for piece, _ in buffered]))
+        chunk, self._buffer = _Chunk(tuple(self._buffer), tuple(self._sources)), []
+        events = joined([piece.events for piece, _ in chunk.pieces])
+        if self.workers is None:
+            self._take(chunk, self.score(events))
+            return
+        future = self.workers.executor.submit(self.score, events)
+        self._coming.append((chunk, future))
+        self.take_scores(self.workers.room())
+
+    def take_scores(self, n_left: int) -> None:
+        """Wait for scores of the chunks that came first, until `n_left` are still to come."""
+        while len(self._coming) > n_left:
+            chunk, future = self._coming.popleft()
+            try:
+                self._take(chunk, result_of(future))
+            except BaseException:
+                # Nothing is taken behind a chunk that was not: the next run begins with that one.
+                self._coming.clear()
+                raise
+
+    def _take(self, chunk: _Chunk, scores: NDArray[np.float64]) -> None:
+        """Accept events of a chunk by their scores, and write the sections that it closes."""
         position = 0
-        for piece, source in buffered:
+        for piece, source in chunk.pieces:
             own = scores[position : position + len(piece.rows)]
             position += len(piece.rows)
             for where, section in self._cuts(piece, source):
                 self._accept(section, piece.part(where.start, where.stop), own[where], source)
         self._n_done += len(scores)
-        self._write()
+        self._write(chunk.sources)
         self.progress("accepting", self._n_done, None, "events")
 
     # --- sections -------------------------------------------------------------------------------
@@ -273,6 +307,7 @@ class _Accepting:
         chosen_kept = chosen[numbers % settings.prescale == 0]
         current.n_events += len(piece.rows)
         current.n_accepted += len(chosen)
+        current.count_bins(settings.conditions, piece, chosen)
         if len(chosen_kept):
             current.kept.append(
                 AcceptedEvents(
@@ -326,17 +361,21 @@ class _Accepting:
                 interval=clopper_pearson(current.n_accepted, current.n_events),
                 threshold=current.threshold,
                 prescale=self.run.settings.prescale,
+                bins={
+                    name: (tuple(counts[0].tolist()), tuple(counts[1].tolist()))
+                    for name, counts in current.bins.items()
+                },
             )
         )
 
     # --- what is written ------------------------------------------------------------------------
 
-    def _write(self) -> None:
-        """Write the sections that are closed."""
+    def _write(self, ended: tuple[ReadSource, ...]) -> None:
+        """Write the sections that are closed; `ended` are the sources that were read by then."""
         if not self._closed:
             return
         closed, kept = self._closed, self._kept
-        sources = max(self.run.sources, tuple(self._sources), key=len)
+        sources = max(self.run.sources, ended, key=len)
         self.run = self.run.model_copy(
             update={
                 "sources": sources,
@@ -364,9 +403,10 @@ class _Accepting:
                 fix="name the same sources in the same order; further ones may follow them",
             )
         self.flush_if(1)
+        self.take_scores(0)
         if self._open is not None:
             self._close()
-        self._write()
+        self._write(tuple(self._sources))
         if not self.run.n_events:
             raise DataError("the sources hold no events", where=str(self.folder))
         done = self.run.model_copy(update={"sources": tuple(self._sources), "is_complete": True})

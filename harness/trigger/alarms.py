@@ -73,9 +73,13 @@ def p_values(watched: Watched, window: int) -> tuple[NDArray[np.float64], NDArra
         found = counts[rows, columns]
         total = watched.reference_trials + trials[rows]
         marked = watched.reference[columns] + found
-        more = hypergeom.sf(found - 1, total, marked, trials[rows])
-        fewer = hypergeom.cdf(found, total, marked, trials[rows])
-        p[rows, columns] = np.where(deviation[rows, columns] > 0, more, fewer)
+        of_both = total, marked, trials[rows]
+        is_up = deviation[rows, columns] > 0
+        tail = np.ones(len(rows))
+        # Each tail is summed term by term: the one that is not asked for costs as much.
+        tail[is_up] = hypergeom.sf(found[is_up] - 1, *(one[is_up] for one in of_both))
+        tail[~is_up] = hypergeom.cdf(found[~is_up], *(one[~is_up] for one in of_both))
+        p[rows, columns] = tail
     return p, deviation > 0
 
 
@@ -117,8 +121,15 @@ class Raised:
     p: float
 
 
-def raise_alarms(watched: Watched, p_alarm: float) -> list[Raised]:
-    """Return the first alarm of each property that raises one, in the order of time."""
+def raise_alarms(watched: Watched, p_alarm: float, *, before: int = 0) -> list[Raised]:
+    """Return the first alarm of each property that raises one, in the order of time.
+
+    Parameters
+    ----------
+    before : int
+        So many of the first sections were looked at already: windows reach back to them, and no
+        alarm is raised at them.
+    """
     first: dict[int, Raised] = {}
     for window in WINDOWS:
         if window > len(watched.counts):
@@ -126,6 +137,8 @@ def raise_alarms(watched: Watched, p_alarm: float) -> list[Raised]:
         p, is_more = p_values(watched, window)
         rows, columns = np.nonzero(p <= p_alarm)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            if row < before:
+                continue
             if column not in first or row < first[column].at:
                 first[column] = Raised(
                     prop=column, at=row, is_more=bool(is_more[row, column]), p=float(p[row, column])
@@ -150,11 +163,24 @@ def change_point(
     ----------
     D. V. Hinkley, Biometrika 57 (1970) 1, doi:10.1093/biomet/57.1.1.
     """
-    after = np.cumsum(counts[::-1])[::-1].astype(np.float64)
-    events = np.cumsum(trials[::-1])[::-1].astype(np.float64)
+    after, events = (np.cumsum(one[::-1])[::-1] for one in (counts, trials))
+    return int(np.argmax(start_gain(after, events, np.float64(reference_share))))
+
+
+def start_gain(
+    after: NDArray[np.int64],
+    events: NDArray[np.int64],
+    reference_share: NDArray[np.float64] | np.float64,
+) -> NDArray[np.float64]:
+    """Return the logarithm of the likelihood ratio of starts: another share from there on, or not.
+
+    Parameters
+    ----------
+    after, events : int64 arrays
+        Counts and events from a start on.
+    """
     share = np.clip(reference_share, 1e-12, 1 - 1e-12)
     measured = np.clip(after / np.maximum(events, 1), 1e-12, 1 - 1e-12)
-    gain = after * np.log(measured / share) + (events - after) * np.log(
-        (1 - measured) / (1 - share)
+    return np.asarray(
+        after * np.log(measured / share) + (events - after) * np.log((1 - measured) / (1 - share))
     )
-    return int(np.argmax(gain))

@@ -1,12 +1,14 @@
 """Clusters of events, found without knowing which events were observed and which simulated.
 
 That is what makes the p-values exact: under the expectation alone the labels are drawn by lot, so
-any clusters that do not look at them may be searched, however many.
+any clusters that do not look at them may be searched, however many. The order of the events says
+nothing either: they are clustered in the order of their values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,16 +41,37 @@ class Cells:
         The atom of each event: events of one atom are in the same cells.
     members : bool array, shape (n_atoms, n_cells)
         Which cells an atom is part of.
+    places : tuple of float64 array, shape (n_places, n_features)
+        Of each partition: its centres, or all events where it has none.
+    owners : tuple of int64 array, shape (n_places,)
+        The cell of the partition that a place stands for; -1: none.
     """
 
     names: tuple[str, ...]
     atoms: NDArray[np.int64]
     members: NDArray[np.bool_]
+    places: tuple[NDArray[np.float64], ...] = ()
+    owners: tuple[NDArray[np.int64], ...] = ()
 
     def count(self, is_chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Count chosen events in each cell; shape (n_cells,)."""
         per_atom = np.bincount(self.atoms[is_chosen], minlength=len(self.members))
         return np.asarray(per_atom @ self.members.astype(np.int64))
+
+    def count_others(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Count events that were not clustered, shape (n, n_features), in the regions of the cells.
+
+        A cell is where its places are nearer than those of the others: of k-means its centre, of
+        HDBSCAN its events. Each event that was clustered lies in the region of its own cell.
+        """
+        from scipy.spatial import KDTree
+
+        counts = []
+        for places, owners in zip(self.places, self.owners, strict=True):
+            nearest = owners[KDTree(places).query(points)[1]] if len(points) else owners[:0]
+            n_cells = int(owners.max(initial=-1)) + 1
+            counts.append(np.bincount(nearest[nearest >= 0], minlength=n_cells))
+        return np.concatenate(counts).astype(np.int64)
 
     def holds(self, cell: int) -> NDArray[np.bool_]:
         """Return which events are in a cell, shape (n_events,)."""
@@ -61,8 +84,9 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
     Parameters
     ----------
     points : float64 array, shape (n_events, n_features)
-        Standardised features of observed and expected events together. Their order is not permuted,
-        and k-means picks its starts by position.
+        Standardised features of observed and expected events together. Their order changes
+        nothing: they are clustered in the order of their values, and equal ones are always in the
+        same cells.
     seed : int
         Of k-means.
 
@@ -74,33 +98,57 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
     from sklearn.cluster import HDBSCAN, KMeans
 
     # All events together are a cell: a change of the rate alone.
-    labels: list[tuple[str, NDArray[np.int64]]] = [(ALL, np.zeros(len(points), np.int64))]
-    n_distinct = len(np.unique(points, axis=0))
+    middle = points.mean(axis=0, keepdims=True)
+    labels = [_Partition(ALL, np.zeros(len(points), np.int64), middle, np.zeros(1, np.int64))]
+    # -0.0 and 0.0 are equal: which of them comes first must not matter.
+    distinct, of_event, n_equal = np.unique(
+        points + 0.0, axis=0, return_inverse=True, return_counts=True
+    )
+    of_event = of_event.ravel()
+    ordered = np.repeat(distinct, n_equal, axis=0)
+    starts = np.cumsum(n_equal) - n_equal
+
+    def add(name: str, found: NDArray[np.int32], centres: NDArray[np.float64] | None) -> None:
+        own = found.astype(np.int64)[starts]
+        places, owners = (distinct, own) if centres is None else (centres, np.arange(len(centres)))
+        labels.append(_Partition(name, own[of_event], places, owners))
+
     for n_cells in N_CELLS:
-        if n_cells * _EVENTS_PER_CELL <= n_distinct:
+        if n_cells * _EVENTS_PER_CELL <= len(distinct):
             for start in range(N_STARTS):
                 means = KMeans(n_cells, random_state=seed * N_STARTS + start, n_init=1)
-                name = f"kmeans-{n_cells}-{start + 1}"
-                labels.append((name, means.fit(points).labels_.astype(np.int64)))
+                means.fit(ordered)
+                add(f"kmeans-{n_cells}-{start + 1}", means.labels_, means.cluster_centers_)
     if 2 * DENSITY_MIN_SIZE < len(points) <= MOST_FOR_DENSITY:
-        found = HDBSCAN(min_cluster_size=DENSITY_MIN_SIZE, copy=True).fit(points).labels_
-        labels.append(("hdbscan", found.astype(np.int64)))
+        dense = HDBSCAN(min_cluster_size=DENSITY_MIN_SIZE, copy=True).fit(ordered)
+        add("hdbscan", dense.labels_, None)
     return _joined(labels)
 
 
-def _joined(labels: list[tuple[str, NDArray[np.int64]]]) -> Cells:
-    table = np.column_stack([found for _, found in labels])
+class _Partition(NamedTuple):
+    """One clustering: the cell of each event, and where its cells are."""
+
+    name: str
+    cells: NDArray[np.int64]
+    places: NDArray[np.float64]
+    owners: NDArray[np.int64]
+
+
+def _joined(labels: list[_Partition]) -> Cells:
+    table = np.column_stack([one.cells for one in labels])
     distinct, atoms = np.unique(table, axis=0, return_inverse=True)
     names, members = [], []
-    for column, (partition, found) in enumerate(labels):
+    for column, one in enumerate(labels):
         # Noise of HDBSCAN, -1, is no cluster.
-        for number in range(int(found.max()) + 1):
-            names.append(f"{partition}/{number}")
+        for number in range(int(one.owners.max()) + 1):
+            names.append(f"{one.name}/{number}")
             members.append(distinct[:, column] == number)
     return Cells(
         names=tuple(names),
         atoms=atoms.ravel().astype(np.int64),
         members=np.column_stack(members) if members else np.zeros((len(distinct), 0), np.bool_),
+        places=tuple(one.places for one in labels),
+        owners=tuple(one.owners for one in labels),
     )
 
 
@@ -158,7 +206,7 @@ def measure_excess(
     """
     n_observed, n_every = cells.count(is_observed), cells.count(np.ones(len(is_observed), bool))
     share = float(is_observed.mean()) if observed_share is None else observed_share
-    local_p = _local_p(n_observed, n_every, share)
+    local_p = excess_p(n_observed, n_every, share)
     smallest = local_p.min(initial=1.0)
     atoms = np.bincount(cells.atoms, minlength=len(cells.members))
     members = cells.members.astype(np.float64)
@@ -173,7 +221,7 @@ def measure_excess(
         else:
             drawn = generator.binomial(atoms, observed_share, (n_now, len(atoms)))
         counts = np.rint(drawn @ members)
-        toys = _local_p(counts, n_every, share).min(axis=1, initial=1.0)
+        toys = excess_p(counts, n_every, share).min(axis=1, initial=1.0)
         # Equal counts give equal p-values; rounding must not tell them apart.
         n_below += int((toys <= smallest * (1 + 1e-9)).sum())
     return Excess(
@@ -185,7 +233,7 @@ def measure_excess(
     )
 
 
-def _local_p(
+def excess_p(
     n_observed: NDArray[np.generic], n_every: NDArray[np.int64], share: float
 ) -> NDArray[np.float64]:
     """Return the probability of at least `n_observed` of `n_every` events; 1 of none."""

@@ -6,7 +6,7 @@ nothing that is counted tells observed from simulated events before the counts a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from harness.board.cluster_report import Cluster, ClusterReport, DedicatedTrigger, TypicalEvent
 from harness.board.counts import count_interval
+from harness.board.streams import StreamSummary
+from harness.card.accepted import Distribution
 from harness.card.figures import Interval
-from harness.card.records import Distribution
+from harness.challenge.layout import AnyLayout
+from harness.data.describe import example_of
 from harness.data.observables import distributions
 from harness.errors import UsageError
 from harness.trigger.cells import (
@@ -28,9 +32,9 @@ from harness.trigger.cells import (
     find_cells,
     measure_excess,
 )
-from harness.trigger.cluster_records import Cluster, ClusterReport, DedicatedTrigger, TypicalEvent
 from harness.trigger.cuts import propose_trigger
-from harness.trigger.features import Features, features_of, standard_of
+from harness.trigger.features import Features, Standard, features_of, standard_of
+from harness.trigger.folder import read_run
 from harness.trigger.pool import Pool, read_pool
 from harness.trigger.records import TriggerRun
 
@@ -67,7 +71,8 @@ def cluster_events(
         Whether the number of accepted events is taken as it is.
     varied : sequence of Path
         The expectation with systematic variations, each in a folder. The data are compared with
-        each as with `expected`; only what is unexpected beside all of them is unexpected.
+        each as with `expected`; only what is unexpected beside all of them is unexpected. Their
+        numbers in each cluster are its envelope.
 
     Raises
     ------
@@ -86,9 +91,43 @@ def cluster_events(
         return _compare(run, pool, is_aside, n_toys, seed, generator, is_shape_only=is_shape_only)
 
     run, pool = read_pool(folder, expected, alike=varied)
-    envelope = {str(path): compared_with(read_pool(folder, [path])[1]).excess for path in varied}
     compared = compared_with(pool)
-    return _report(run, pool, compared, envelope, level=level, n_toys=n_toys, seed=seed)
+    envelope = {}
+    for path in varied:
+        # Each with all thresholds: scores that are compared are the same everywhere.
+        _, other = read_pool(folder, [path], alike=[*expected, *varied])
+        numbers = _varied_numbers(run, other, compared, is_shape_only=is_shape_only)
+        envelope[str(path)] = _Varied(excess=compared_with(other).excess, expected=numbers)
+    streams = tuple(read_run(path).stream for path in expected)
+    return _report(run, pool, compared, envelope, streams, level=level, n_toys=n_toys, seed=seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Varied:
+    """A variation of the expectation.
+
+    Attributes
+    ----------
+    excess : Excess
+        Of the data beside it, in clusters of its own.
+    expected : float64 array, shape (n_cells,)
+        Its numbers in the clusters of the nominal expectation, in the exposure of the data.
+    """
+
+    excess: Excess
+    expected: NDArray[np.float64]
+
+
+def _varied_numbers(
+    run: TriggerRun, pool: Pool, compared: _Compared, *, is_shape_only: bool
+) -> NDArray[np.float64]:
+    """Return what a variation leads to expect in each cluster of the nominal expectation."""
+    features = features_of(run.settings.layout, pool.expected.events)
+    counts = compared.cells.count_others(compared.standard(features.values))
+    scale = pool.exposure / pool.expected_exposure
+    if is_shape_only:
+        scale = len(pool.observed) / max(len(pool.expected), 1)
+    return np.asarray(counts * scale, np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +147,7 @@ class _Compared:
     features: Features
     points: NDArray[np.float64]
     aside: Features
+    standard: Standard
     is_observed: NDArray[np.bool_]
     origins: NDArray[np.str_]
     cells: Cells
@@ -131,7 +171,8 @@ def _compare(
     counted = pool.expected.events[~is_aside]
     features = features_of(layout, np.concatenate([pool.observed.events, counted]))
     is_observed = np.arange(len(features.values)) < len(pool.observed)
-    points = standard_of(aside)(features.values)
+    standard = standard_of(aside)
+    points = standard(features.values)
     cells = find_cells(points, seed=seed)
     exposure = pool.expected_exposure * (1 - ASIDE_SHARE)
     share = None if is_shape_only else pool.exposure / (pool.exposure + exposure)
@@ -145,6 +186,7 @@ def _compare(
         features=features,
         points=points,
         aside=aside,
+        standard=standard,
         is_observed=is_observed,
         origins=pool.origins[~is_aside],
         cells=cells,
@@ -158,14 +200,16 @@ def _report(
     run: TriggerRun,
     pool: Pool,
     compared: _Compared,
-    envelope: dict[str, Excess],
+    envelope: Mapping[str, _Varied],
+    expectation: tuple[StreamSummary, ...],
     *,
     level: float,
     n_toys: int,
     seed: int,
 ) -> ClusterReport:
     excess, cells = compared.excess, compared.cells
-    largest_p = max(one.global_p for one in (excess, *envelope.values()))
+    every = (excess, *(one.excess for one in envelope.values()))
+    largest_p = max(one.global_p for one in every)
     best = _most_unexpected(cells, excess, level)
     is_found = largest_p <= level
     order = np.argsort(excess.local_p, kind="stable")
@@ -173,10 +217,10 @@ def _report(
     report = ClusterReport(
         team=run.settings.team,
         challenge=run.settings.challenge,
-        verdict=_verdict(excess, compared, envelope, best if is_found else None),
+        verdict=_verdict(every, compared, best if is_found else None),
         level=level,
         global_p=excess.global_p,
-        varied_p={name: one.global_p for name, one in envelope.items()},
+        varied_p={name: one.excess.global_p for name, one in envelope.items()},
         n_toys=n_toys,
         seed=seed,
         parameters={
@@ -186,11 +230,13 @@ def _report(
             f"{ASIDE_SHARE:.0%} of the expectation, which is not counted",
         },
         threshold=pool.threshold,
+        data=run.stream,
+        expectation=expectation,
         n_observed=len(pool.observed),
         n_simulated=int((~compared.is_observed).sum()),
         observed_share=compared.observed_share,
         features=names,
-        clusters=tuple(_cluster(int(cell), compared) for cell in order),
+        clusters=tuple(_cluster(int(cell), compared, envelope) for cell in order),
         warnings=run.warnings,
     )
     if not is_found:
@@ -199,7 +245,7 @@ def _report(
         update={
             "unexpected": cells.names[best],
             "spectra": _spectra(run, pool, compared, best),
-            "typical": _typical(pool, compared, best),
+            "typical": _typical(run.settings.layout, pool, compared, best),
             "trigger": _dedicated(run, pool, compared, best, seed),
         }
     )
@@ -218,15 +264,14 @@ def _most_unexpected(cells: Cells, excess: Excess, level: float) -> int:
     return part if own[part] * len(cells.names) <= level else best
 
 
-def _verdict(
-    excess: Excess, compared: _Compared, envelope: dict[str, Excess], best: int | None
-) -> str:
+def _verdict(every: Sequence[Excess], compared: _Compared, best: int | None) -> str:
+    """Say what was found; the first of `every` is beside the nominal expectation."""
+    excess, *varied = every
     p = f"{excess.global_p:.2g}"
-    if envelope:
-        p += f", {max(one.global_p for one in envelope.values()):.2g} with a variation"
+    if varied:
+        p += f", {max(one.global_p for one in varied):.2g} with a variation"
     if best is None:
         return f"nothing unexpected, global p = {p}"
-    every = (excess, *envelope.values())
     largest_p = max(one.global_p for one in every)
     # No toy was as extreme beside any that decides: more of them could give a smaller value.
     is_bound = all(one.is_smallest for one in every if one.global_p == largest_p)
@@ -239,7 +284,7 @@ def _verdict(
     )
 
 
-def _cluster(cell: int, compared: _Compared) -> Cluster:
+def _cluster(cell: int, compared: _Compared, envelope: Mapping[str, _Varied]) -> Cluster:
     excess, names = compared.excess, [one.name for one in compared.features.observables]
     holds = compared.cells.holds(cell)
     n_simulated = int(excess.n_expected[cell])
@@ -263,6 +308,7 @@ def _cluster(cell: int, compared: _Compared) -> Cluster:
             level=_LEVEL,
             method="Garwood, of the simulated events",
         ),
+        varied={name: float(one.expected[cell]) for name, one in envelope.items()},
         local_p=float(excess.local_p[cell]),
         composition={
             str(name): float(count / len(origins))
@@ -281,7 +327,9 @@ def _spectra(
     return distributions(run.settings.layout, events)
 
 
-def _typical(pool: Pool, compared: _Compared, cell: int) -> tuple[TypicalEvent, ...]:
+def _typical(
+    layout: AnyLayout, pool: Pool, compared: _Compared, cell: int
+) -> tuple[TypicalEvent, ...]:
     """Return the observed events nearest to the middle of a cluster."""
     rows = np.flatnonzero(compared.cells.holds(cell) & compared.is_observed)
     middle = np.median(compared.points[rows], axis=0)
@@ -294,6 +342,7 @@ def _typical(pool: Pool, compared: _Compared, cell: int) -> tuple[TypicalEvent, 
             row=int(pool.observed.rows[row]),
             score=float(pool.observed.scores[row]),
             features=dict(zip(names, compared.features.values[row].tolist(), strict=True)),
+            shown=example_of("observed", pool.observed.events[[row]], layout),
         )
         for row in rows[np.argsort(distance, kind="stable")][:_N_TYPICAL]
     )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.cluster_report import DedicatedTrigger, PassingShare
 from harness.metrics.intervals import clopper_pearson
-from harness.trigger.cluster_records import DedicatedTrigger, PassingShare
 
 MAX_DEPTH = 3
 # Fewer events of a cluster than these are not worth a trigger.

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.card.figures import NotMeasured
 from harness.card.files import newest_card, read_card
-from harness.card.records import NotMeasured, ScoreCard, WorkingPoint
+from harness.card.physics import WorkingPoint
+from harness.card.records import ScoreCard
 from harness.challenge import Challenge, fpr_text
 from harness.data.manifest import Manifest
 from harness.errors import IntegrityError, UsageError

@@ -13,7 +13,9 @@ event     list of float32    all numbers of the event, flattened as the layout h
 ========= ================== ===================================================================
 
 Those of the second are the fields of `harness.trigger.records.Section`; the interval is two
-columns, ``share_low`` and ``share_high``. `harness.trigger.reading` reads them.
+columns, ``share_low`` and ``share_high``. For each condition, such as ``npv``, lists of int64 count
+events and accepted ones in its bins: ``npv_events``, ``npv_accepted``. `harness.trigger.reading`
+reads them.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.challenge import Condition
 from harness.errors import UsageError
 from harness.files import (
     PART_SUFFIX,
@@ -72,6 +75,16 @@ class AcceptedEvents:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.scores)
+
+    def part(self, start: int, stop: int) -> AcceptedEvents:
+        """Return consecutive events; nothing is copied."""
+        return AcceptedEvents(
+            **{one.name: getattr(self, one.name)[start:stop] for one in fields(self)}
+        )
+
+    def where(self, keep: NDArray[np.bool_]) -> AcceptedEvents:
+        """Return some of the events."""
+        return AcceptedEvents(**{one.name: getattr(self, one.name)[keep] for one in fields(self)})
 
 
 def join_accepted(parts: Sequence[AcceptedEvents], shape: tuple[int, ...]) -> AcceptedEvents:
@@ -181,7 +194,7 @@ def write_chunk(
     """
     name = part_name(sections[0].section)
     _write(folder / ACCEPTED / name, _accepted_table(accepted))
-    _write(folder / SECTIONS / name, _sections_table(sections))
+    _write(folder / SECTIONS / name, _sections_table(sections, run.settings.conditions))
     write_state(folder, run)
 
 
@@ -224,7 +237,18 @@ def _accepted_table(accepted: AcceptedEvents) -> pa.Table:
     return pa.table(columns)
 
 
-def _sections_table(sections: Sequence[Section]) -> pa.Table:
+def bin_column(condition: str, *, is_accepted: bool) -> str:
+    """Name the column of the sections that counts events by the bins of a condition.
+
+    Examples
+    --------
+    >>> bin_column("npv", is_accepted=True)
+    'npv_accepted'
+    """
+    return f"{condition}_{'accepted' if is_accepted else 'events'}"
+
+
+def _sections_table(sections: Sequence[Section], conditions: Sequence[Condition]) -> pa.Table:
     import pyarrow as pa
 
     def column(name: str, kind: pa.DataType) -> pa.Array:
@@ -238,6 +262,15 @@ def _sections_table(sections: Sequence[Section]) -> pa.Table:
     columns["share_high"] = pa.array([one.interval.upper for one in sections], real)
     columns["threshold"] = column("threshold", real)
     columns["prescale"] = column("prescale", whole)
+    for one in conditions:
+        n_bins = len(one.edges) - 1
+        nothing = ((0,) * n_bins, (0,) * n_bins)
+        counts = np.array([each.bins.get(one.name, nothing) for each in sections], np.int64)
+        for place, is_accepted in enumerate((False, True)):
+            flat = pa.array(np.ascontiguousarray(counts[:, place]).reshape(-1), whole)
+            columns[bin_column(one.name, is_accepted=is_accepted)] = (
+                pa.FixedSizeListArray.from_arrays(flat, n_bins)
+            )
     return pa.table(columns)
 
 

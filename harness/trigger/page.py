@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.board.cluster_report import ClusterReport, DedicatedTrigger
+from harness.board.watch_report import NOT_KNOWN, Alarm, WatchReport
 from harness.card.html import table_html, text_html
-from harness.card.records import Distribution
 from harness.card.terminal import with_interval
-from harness.trigger.cluster_records import ClusterReport, DedicatedTrigger
-from harness.trigger.properties import N_ETA, N_PHI
-from harness.trigger.watch_records import Alarm, WatchReport
+from harness.trigger.pictures import colours_html, event_svg, map_svg, spectrum_svg, trend_svg
 
 _STYLE = (
     "body{font-family:sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #bbb;padding:.2rem .5rem;"
     "text-align:right}td:first-child,th:first-child{text-align:left}"
-    "figure{display:inline-block;margin:.5rem}figcaption{font-size:.8rem}"
+    "figure{display:inline-block;margin:.5rem;vertical-align:top}"
+    "figcaption{font-size:.8rem;max-width:17rem}"
 )
 _MOST_CLUSTERS = 20
-_WIDTH, _HEIGHT = 280, 120
 
 
 def cluster_page(report: ClusterReport) -> str:
@@ -38,8 +37,25 @@ def watch_page(report: WatchReport) -> str:
     )
     if report.trial is not None:
         how += f" The fault {report.trial} was put in from section {report.trial_from} on."
-    parts = [_alarm(alarm) for alarm in report.alarms]
+    parts = [*(_alarm(alarm) for alarm in report.alarms), _by_condition(report)]
     return _page(title, report.verdict, how, report.warnings, parts)
+
+
+def _by_condition(report: WatchReport) -> str:
+    """Show the rate by pile-up, or what else the challenge has, beside the reference."""
+    title = "Rate by condition, such as pile-up"
+    if not report.conditions:
+        return f"<p>{text_html(f'{title}: {NOT_KNOWN}')}</p>"
+    rows = [
+        (
+            f"{one.title} {one.label} {one.unit}".strip(),
+            f"{one.n_accepted:,} of {one.n_events:,}",
+            with_interval(one.rate, one.interval),
+            with_interval(one.reference_rate, one.reference_interval),
+        )
+        for one in report.conditions
+    ]
+    return table_html(title, ("bin", "accepted", "rate", "reference"), rows)
 
 
 def _page(title: str, verdict: str, how: str, warnings: Sequence[str], parts: Sequence[str]) -> str:
@@ -80,12 +96,18 @@ def _clusters(report: ClusterReport) -> str:
             f"{one.n_observed:,}",
             f"{one.expected:.1f}",
             f"{one.expected_interval.lower:.1f} to {one.expected_interval.upper:.1f}",
+            *(["{:.1f} to {:.1f}".format(*one.envelope)] if report.varied_p else []),
             f"{one.local_p:.2g}",
             ", ".join(f"{name} {share:.0%}" for name, share in one.composition.items()),
         )
         for one in report.clusters[:_MOST_CLUSTERS]
     ]
-    header = ("cluster", "observed", "expected", "95 % interval", "local p", "simulated from")
+    envelope = ["with variations"] if report.varied_p else []
+    header = (
+        *("cluster", "observed", "expected", "95 % interval"),
+        *envelope,
+        *("local p", "simulated from"),
+    )
     n_more = len(report.clusters) - len(rows)
     notes = [f"{n_more:,} more are in the JSON file"] if n_more > 0 else []
     return table_html("Clusters, the most unexpected first", header, rows, notes=notes)
@@ -99,7 +121,8 @@ def _found(report: ClusterReport) -> Iterator[str]:
     if report.trigger is not None:
         yield _trigger(report.trigger)
     yield "<h3>Spectra: observed in the cluster (bars), all expected events (line)</h3>"
-    yield from (_spectrum(one) for one in report.spectra)
+    yield from (spectrum_svg(one) for one in report.spectra)
+    yield from _displays(report)
     names = report.features
     rows = [
         (
@@ -112,6 +135,19 @@ def _found(report: ClusterReport) -> Iterator[str]:
         for one in report.typical
     ]
     yield table_html("Typical events", ("source", "section", "row", "score", *names), rows)
+
+
+def _displays(report: ClusterReport) -> Iterator[str]:
+    """Draw the typical events, each object in the colour of its kind."""
+    shown = [(one, one.shown) for one in report.typical if one.shown is not None]
+    objects = [each.kind for _, event in shown for each in event.objects]
+    if not objects:
+        return
+    kinds = tuple(dict.fromkeys(objects))
+    yield "<h3>Typical events: eta -4 to 4 across, phi -3.1 to 3.1 upwards, area goes with pT</h3>"
+    yield f"<p>{colours_html(kinds)}; the dashed line is the missing transverse momentum</p>"
+    for one, event in shown:
+        yield event_svg(event, kinds, f"{one.source}, row {one.row}")
 
 
 def _trigger(found: DedicatedTrigger) -> str:
@@ -135,85 +171,9 @@ def _trigger(found: DedicatedTrigger) -> str:
     )
 
 
-def _spectrum(one: Distribution) -> str:
-    """Draw two histograms, each of area 1, as SVG."""
-    shares = {
-        name: [count / max(sum(counts), 1) for count in counts]
-        for name, counts in one.counts.items()
-    }
-    highest = max((max(values) for values in shares.values()), default=0.0) or 1.0
-    n_bins = len(one.edges) - 1
-    step = _WIDTH / n_bins
-    bars = "".join(
-        f'<rect x="{bin_ * step:.1f}" y="{_HEIGHT * (1 - share / highest):.1f}" '
-        f'width="{step:.1f}" height="{_HEIGHT * share / highest:.1f}" fill="#7fb0d8"/>'
-        for bin_, share in enumerate(shares["observed"])
-        if share
-    )
-    line = " ".join(
-        f"{(bin_ + side) * step:.1f},{_HEIGHT * (1 - share / highest):.1f}"
-        for bin_, share in enumerate(shares["expected"])
-        for side in (0, 1)
-    )
-    unit = f" [{one.unit}]" if one.unit else ""
-    caption = f"{one.title}{unit}, {one.edges[0]:g} to {one.edges[-1]:g}"
-    return (
-        f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img">{bars}'
-        f'<polyline points="{line}" fill="none" stroke="#333"/></svg>'
-        f"<figcaption>{text_html(caption)}</figcaption></figure>"
-    )
-
-
 def _alarm(alarm: Alarm) -> str:
     """Write an alarm: its sentence, its trend, and the map of a kind of object."""
-    figures = [_trend(alarm)]
+    figures = [trend_svg(alarm)]
     if alarm.map:
-        figures.append(_map(alarm))
+        figures.append(map_svg(alarm))
     return f"<h2>{text_html(alarm.sentence)}</h2>{''.join(figures)}"
-
-
-def _trend(alarm: Alarm) -> str:
-    """Draw counts per event over the sections, and what is expected."""
-    low, high = min(*alarm.trend, alarm.expected_trend), max(*alarm.trend, alarm.expected_trend)
-    span = (high - low) or 1.0
-    step = _WIDTH / max(len(alarm.trend), 1)
-    line = " ".join(
-        f"{(place + side) * step:.1f},{_HEIGHT * (high - value) / span:.1f}"
-        for place, value in enumerate(alarm.trend)
-        for side in (0, 1)
-    )
-    level = _HEIGHT * (high - alarm.expected_trend) / span
-    caption = f"counts per event over the sections, {low:.3g} to {high:.3g}; dashed: expected"
-    return (
-        f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img">'
-        f'<polyline points="{line}" fill="none" stroke="#1f77b4"/>'
-        f'<line x1="0" x2="{_WIDTH}" y1="{level:.1f}" y2="{level:.1f}" stroke="#333" '
-        f'stroke-dasharray="4"/></svg><figcaption>{text_html(caption)}</figcaption></figure>'
-    )
-
-
-def _map(alarm: Alarm) -> str:
-    """Draw a map of occupancy: blue where there is less than expected, red where there is more."""
-    side = _HEIGHT / N_ETA
-    cells = "".join(
-        f'<rect x="{place % N_PHI * side:.1f}" y="{(N_ETA - 1 - place // N_PHI) * side:.1f}" '
-        f'width="{side:.1f}" height="{side:.1f}" fill="{_colour(ratio)}"/>'
-        for place, ratio in enumerate(alarm.map)
-    )
-    caption = f"{alarm.what}: phi -3.1 to 3.1 across, eta -4 to 4 upwards; blue less, red more"
-    return (
-        f'<figure><svg width="{_HEIGHT}" height="{_HEIGHT}" role="img">{cells}</svg>'
-        f"<figcaption>{text_html(caption)}</figcaption></figure>"
-    )
-
-
-def _colour(ratio: float) -> str:
-    """Return a colour from blue (nothing) over white (as expected) to red (twice or more).
-
-    Examples
-    --------
-    >>> _colour(0.0), _colour(1.0), _colour(3.0)
-    ('rgb(0,0,255)', 'rgb(255,255,255)', 'rgb(255,0,0)')
-    """
-    pale = round(255 * max(0.0, 1 - abs(min(ratio, 2.0) - 1)))
-    return f"rgb({pale},{pale},255)" if ratio < 1 else f"rgb(255,{pale},{pale})"

@@ -54,7 +54,7 @@ def read_pool(
     Parameters
     ----------
     alike : sequence of Path
-        Other expectations: their prescale must be that of `expected`.
+        Other expectations: their prescale must be that of `expected`, and their thresholds count.
 
     Raises
     ------
@@ -74,19 +74,18 @@ def read_pool(
             expected="simulated events that went through the same trigger",
             fix="harness trigger with the same entry on simulated events",
         )
-    _check_prescales(
-        [*zip(expected, others, strict=True), *((one, read_run(one)) for one in alike)]
-    )
+    beside = [(path, read_run(path)) for path in alike]
+    _check_prescales([*zip(expected, others, strict=True), *beside])
     # Of every section, also of one that kept nothing: its events count in the exposure.
     thresholds = [
         read_sections(path, each)["threshold"].max(initial=-np.inf)
-        for path, each in zip((folder, *expected), (run, *others), strict=True)
+        for path, each in ((folder, run), *zip(expected, others, strict=True), *beside)
     ]
     threshold = float(max(thresholds))
     is_strict = run.settings.is_strict
-    observed = _from(read_all(folder, run), threshold, is_strict=is_strict)
+    observed = from_threshold(read_all(folder, run), threshold, is_strict=is_strict)
     found = [
-        _from(read_all(path, other), threshold, is_strict=is_strict)
+        from_threshold(read_all(path, other), threshold, is_strict=is_strict)
         for path, other in zip(expected, others, strict=True)
     ]
     joined = join_accepted(found, run.settings.layout.shape)
@@ -119,17 +118,12 @@ def _check_prescales(folders: Sequence[tuple[Path, TriggerRun]]) -> None:
             )
 
 
-def _from(accepted: AcceptedEvents, threshold: float, *, is_strict: bool) -> AcceptedEvents:
-    """Leave out what a higher threshold rejects."""
+def from_threshold(
+    accepted: AcceptedEvents, threshold: float, *, is_strict: bool
+) -> AcceptedEvents:
+    """Leave out accepted events that a higher threshold rejects."""
     keep = accepted.scores > threshold if is_strict else accepted.scores >= threshold
-    return AcceptedEvents(
-        events=accepted.events[keep],
-        sections=accepted.sections[keep],
-        rows=accepted.rows[keep],
-        scores=accepted.scores[keep],
-        thresholds=accepted.thresholds[keep],
-        sources=accepted.sources[keep],
-    )
+    return accepted.where(keep)
 
 
 def _check_numbers(

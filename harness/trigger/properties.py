@@ -7,24 +7,26 @@ counts once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.watch_report import ETA_RANGE, N_ETA
 from harness.challenge import EventLayout
 from harness.data.observables import Chunk, Observable, observables_of
 from harness.errors import DataError
 from harness.trigger.folder import AcceptedEvents
 
 # Edges of the maps of occupancy; eta beyond the last edge is in the outermost cells.
-ETA_EDGES = np.linspace(-4.0, 4.0, 17)
+ETA_EDGES = np.linspace(*ETA_RANGE, N_ETA + 1)
 PHI_EDGES = np.linspace(-np.pi, np.pi, 17)
-N_ETA, N_PHI = len(ETA_EDGES) - 1, len(PHI_EDGES) - 1
+N_PHI = len(PHI_EDGES) - 1
 # Of the reference's values: where spectra are cut.
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
-_BLOCK_EVENTS = 16_384
+# Sections that are counted at a time.
+_BLOCK_SECTIONS = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,25 +70,64 @@ class Properties:
         sections : int64 array, shape (n_sections,)
             Their numbers, rising.
         """
-        n_sections = len(sections)
-        n_events = np.zeros(n_sections, np.int64)
-        maps = {kind: np.zeros((n_sections, N_ETA * N_PHI), np.int64) for kind in self.kinds}
-        spectra = {one.name: np.zeros((n_sections, len(one.cuts)), np.int64)
-                   for one in self.spectra}  # fmt: skip
+        counts = self._nothing(sections)
+        for part in parts:
+            self._add(counts, part)
+        return counts
+
+    def blocks(
+        self, parts: Iterable[AcceptedEvents], sections: NDArray[np.int64]
+    ) -> Iterator[Counts]:
+        """Count as `count` does, in blocks of consecutive sections: in memory is one of them.
+
+        Parameters
+        ----------
+        parts : iterable of AcceptedEvents
+            Their sections never fall, and are among `sections`.
+        """
+        first = 0
+        counts = self._nothing(sections[:_BLOCK_SECTIONS])
         for part in parts:
             where = np.searchsorted(sections, part.sections)
-            n_events += np.bincount(where, minlength=n_sections)
-            for kind, counts in maps.items():
-                event, cell = _occupied(self.layout, part.events, kind)
-                np.add.at(counts, (where[event], cell), 1)
-            for name, values in values_of(self.layout, part).items():
-                for number, cut in enumerate(self._cuts(name)):
-                    passes = where[values >= cut]
-                    spectra[name][:, number] += np.bincount(passes, minlength=n_sections)
-        return Counts(sections=sections, n_events=n_events, maps=maps, spectra=spectra)
+            done = 0
+            while done < len(part):
+                cut = int(np.searchsorted(where, first + _BLOCK_SECTIONS))
+                self._add(counts, part.part(done, cut))
+                done = cut
+                if done < len(part):
+                    yield counts
+                    first += _BLOCK_SECTIONS
+                    counts = self._nothing(sections[first : first + _BLOCK_SECTIONS])
+        while first < len(sections):
+            yield counts
+            first += _BLOCK_SECTIONS
+            counts = self._nothing(sections[first : first + _BLOCK_SECTIONS])
+
+    def _nothing(self, sections: NDArray[np.int64]) -> Counts:
+        n_sections = len(sections)
+        return Counts(
+            sections=sections,
+            n_events=np.zeros(n_sections, np.int64),
+            maps={kind: np.zeros((n_sections, N_ETA * N_PHI), np.int64) for kind in self.kinds},
+            spectra={
+                one.name: np.zeros((n_sections, len(one.cuts)), np.int64) for one in self.spectra
+            },
+        )
+
+    def _add(self, counts: Counts, part: AcceptedEvents) -> None:
+        n_sections = len(counts.sections)
+        where = np.searchsorted(counts.sections, part.sections)
+        counts.n_events[:] += np.bincount(where, minlength=n_sections)
+        for kind, found in counts.maps.items():
+            event, cell = _occupied(self.layout, part.events, kind)
+            np.add.at(found, (where[event], cell), 1)
+        for name, values in values_of(self.layout, part).items():
+            for number, cut in enumerate(self._cuts(name)):
+                passes = where[values >= cut]
+                counts.spectra[name][:, number] += np.bincount(passes, minlength=n_sections)
 
     def _cuts(self, name: str) -> NDArray[np.float64]:
-        return next(one.cuts for one in self.spectra if one.name == name)
+        return next((one.cuts for one in self.spectra if one.name == name), np.zeros(0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import events_within
+from harness.challenge import Condition, events_within
 from harness.data.level1.streams import opened
 from harness.errors import DataError
 from harness.trigger.folder import (
@@ -18,6 +18,7 @@ from harness.trigger.folder import (
     SECTIONS,
     STATE,
     AcceptedEvents,
+    bin_column,
     join_accepted,
     part_name,
 )
@@ -47,6 +48,7 @@ def read_accepted(folder: Path, run: TriggerRun) -> Iterator[AcceptedEvents]:
     _check_rows(folder / ACCEPTED, paths, run.n_kept, "accepted events")
     known = read_sections(folder, run)["section"]
     n_rows = min(_BATCH_ROWS, events_within(_BATCH_BYTES, run.settings.layout.shape))
+    last = -1
     for path in paths:
         with opened(path) as file:
             _check_accepted_columns(path, file, math.prod(run.settings.layout.shape))
@@ -59,6 +61,9 @@ def read_accepted(folder: Path, run: TriggerRun) -> Iterator[AcceptedEvents]:
                         f"an event is of section {part.sections[is_unknown][0]}",
                         f"one of the sections in {folder / SECTIONS}",
                     )
+                if (np.diff(part.sections, prepend=last) < 0).any():
+                    raise _another_file(path, "the section of an event falls", "events in order")
+                last = int(part.sections[-1]) if len(part) else last
                 yield part
 
 
@@ -113,6 +118,43 @@ def read_sections(folder: Path, run: TriggerRun) -> dict[str, NDArray[np.float64
     every = {name: np.concatenate([one[name] for one in tables]) for name in _SECTION_COLUMNS}
     if (np.diff(every["section"]) <= 0).any():
         raise _another_file(folder / SECTIONS, "a section comes twice, or late", "rising sections")
+    return every
+
+
+def read_bins(folder: Path, run: TriggerRun, condition: Condition) -> NDArray[np.int64]:
+    """Read the events of all sections, and the accepted ones, by the bins of a condition.
+
+    Returns
+    -------
+    int64 array, shape (2, n_sections, n_bins)
+
+    Raises
+    ------
+    DataError
+        See `read_sections`.
+    """
+    import pyarrow as pa
+
+    n_bins = len(condition.edges) - 1
+    names = [bin_column(condition.name, is_accepted=each) for each in (False, True)]
+    tables = [np.zeros((2, 0, n_bins), np.int64)]
+    for path in _parts(folder / SECTIONS, run):
+        with opened(path) as file:
+            _check_columns(path, file, names)
+            for name in names:
+                kind = file.schema_arrow.field(name).type
+                if kind != pa.list_(pa.field("element", pa.int64()), n_bins):
+                    raise _another_file(path, f"{name} is of {kind}", f"lists of {n_bins} int64")
+            table = file.read(columns=names, use_threads=False)
+        flat = [table[name].combine_chunks().flatten() for name in names]
+        counts = np.stack([np.asarray(one, np.int64) for one in flat])
+        if sum(one.null_count for one in flat) or (counts < 0).any():
+            raise _another_file(path, "a number of events is missing or negative", "numbers")
+        tables.append(counts.reshape(2, -1, n_bins))
+    every = np.concatenate(tables, axis=1)
+    if every.shape[1] != run.n_sections or (every[1] > every[0]).any():
+        what = "events of bins that do not fit the sections"
+        raise _another_file(folder / SECTIONS, what, f"those of {run.n_sections:,} sections")
     return every
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.board.streams import MOST_SOURCES, StreamSummary
 from harness.card.figures import Interval, Probability, Text
-from harness.challenge import Name, Positive, Value
+from harness.challenge import Condition, Name, Positive, Value
 from harness.challenge.layout import AnyLayout
 
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
@@ -70,6 +71,8 @@ class TriggerSettings(Value):
         Events of the stream in a second: turns shares into rates.
     variation : str or None
         How the events were varied before they were scored.
+    conditions : tuple of Condition
+        Of the challenge, that the first source says: events are counted by their bins.
     """
 
     team: Name
@@ -84,6 +87,9 @@ class TriggerSettings(Value):
     prescale: AtLeastOne = 1
     input_rate_hz: Positive | None = None
     variation: Name | None = None
+    conditions: tuple[Condition, ...] = Field(
+        default=(), exclude_if=lambda conditions: not conditions
+    )
 
 
 class ReadSource(Value):
@@ -106,6 +112,8 @@ class Section(Value):
         Of these, what the prescale leaves.
     share : float
         `n_accepted` of `n_events`, before the prescale.
+    bins : mapping of condition to pair of tuple of int
+        Events of the stream, and accepted ones, in each bin of a condition.
     """
 
     section: SectionNumber
@@ -116,6 +124,7 @@ class Section(Value):
     interval: Interval
     threshold: Threshold
     prescale: AtLeastOne
+    bins: dict[Name, tuple[tuple[Events, ...], tuple[Events, ...]]] = Field(default_factory=dict)
 
 
 class TriggerRun(Value):
@@ -149,6 +158,16 @@ class TriggerRun(Value):
     gaps: tuple[tuple[SectionNumber, SectionNumber], ...] = Field(default=(), max_length=100)
     asked_share: Annotated[float, Field(gt=0, le=1)] | None = None
     is_complete: bool = False
+
+    @property
+    def stream(self) -> StreamSummary:
+        """What went through the trigger, for a report."""
+        return StreamSummary(
+            sources=tuple(one.name for one in self.sources[:MOST_SOURCES]),
+            n_sources=len(self.sources),
+            n_events=self.n_events,
+            n_accepted=self.n_accepted,
+        )
 
     @property
     def warnings(self) -> tuple[Text, ...]:

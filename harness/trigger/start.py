@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,17 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import UsageError
-from harness.files import Progress, file_checksum, no_progress
-from harness.firmware.artefacts import decompress
+from harness.files import Progress, file_checksum, no_progress, write_whole
+from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.interpret import run_interpreter
 from harness.sandbox.scores import read_scores
 from harness.sandbox.tried import open_tried_workspace
 from harness.sandbox.workspace import Workspace
+from harness.scoring.workers import Workers, open_workers
 from harness.submission.events import Events, save_events
 from harness.trigger.accept import run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry, point_at
@@ -54,6 +57,9 @@ class TriggerRequest:
         The last source is followed until no new file came for so long.
     variation : str or None
         See `harness.trigger.stream.varied`.
+    jobs, cluster : int, str or None
+        So many chunks of events are scored at the same time; or by the workers of a Dask scheduler
+        at this address. See `harness.scoring.workers.open_workers`.
     """
 
     entry: str
@@ -74,6 +80,8 @@ class TriggerRequest:
     follow_s: float | None = None
     variation: str | None = None
     isolation: IsolationKind = "bwrap"
+    jobs: int = 1
+    cluster: str | None = None
 
 
 def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) -> TriggerRun:
@@ -112,7 +120,9 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
         first = next(sources)
         settings = settings_of(request, entry, first)
         score = program_score(entry.program, workspace)
-        with held(request.out):
+        if request.cluster is not None:
+            score = RemoteScore(packed=entry.program.read_bytes(), isolation=request.isolation)
+        with held(request.out), _workers(request) as workers:
             return run_trigger(
                 chain([first], sources),
                 settings,
@@ -120,10 +130,52 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
                 request.out,
                 progress=progress,
                 is_live=following is not None,
+                workers=workers,
             )
 
 
+@contextmanager
+def _workers(request: TriggerRequest) -> Iterator[Workers | None]:
+    """Open workers, if more than one chunk of events is to be scored at the same time."""
+    if request.jobs == 1 and request.cluster is None:
+        yield None
+        return
+    with open_workers(request.jobs, request.cluster) as workers:
+        yield workers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteScore:
+    """Scores events on another machine, which has harness and nothing of the entry.
+
+    Attributes
+    ----------
+    packed : bytes
+        The kept program.
+    """
+
+    packed: bytes
+    isolation: IsolationKind
+
+    def __call__(self, events: Events) -> NDArray[np.float64]:
+        """Score events by the program, in a sandbox of this machine."""
+        with open_tried_workspace(self.isolation, cache_root()) as workspace:
+            packed = workspace.new_folder("sent") / PROGRAM
+            write_whole(packed, self.packed)
+            return program_score(packed, workspace)(events)
+
+
 def _check(request: TriggerRequest) -> None:
+    for name, value in (
+        ("--fpr", request.fpr),
+        ("--threshold", request.threshold),
+        ("--rate", request.rate_hz),
+        ("--input-rate", request.input_rate_hz),
+        ("--gain", request.gain),
+        ("--follow", request.follow_s),
+    ):
+        if value is not None and not math.isfinite(value):
+            raise UsageError(f"{name} is {value:g}", expected="a finite number")
     asked = [
         name
         for name, value in (
@@ -170,6 +222,7 @@ def settings_of(
         prescale=request.prescale,
         input_rate_hz=request.input_rate_hz,
         variation=request.variation,
+        conditions=first.conditions,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from harness.challenge import PARTS, Challenge, EventLayout, Part, mix64
+from harness.challenge import PARTS, Challenge, Condition, EventLayout, Part, mix64
 from harness.data import hdf5
 from harness.data.events import open_store
 from harness.data.manifest import Manifest
@@ -52,12 +52,16 @@ class Piece:
     is_selected : bool array, shape (n,), or None
         Which events passed the preselection of their data set; None: all. Others are events of the
         stream that are never accepted.
+    beside : mapping of name to float64 array, shape (n,)
+        What conditions of the challenge, such as the pile-up, were; without those that the source
+        does not say.
     """
 
     events: Events
     rows: NDArray[np.int64]
     sections: NDArray[np.int64] | None
     is_selected: NDArray[np.bool_] | None = None
+    beside: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def part(self, start: int, stop: int) -> Piece:
         """Return consecutive events; nothing is copied."""
@@ -68,6 +72,7 @@ class Piece:
             rows=self.rows[cut],
             sections=None if self.sections is None else self.sections[cut],
             is_selected=None if self.is_selected is None else self.is_selected[cut],
+            beside={name: values[cut] for name, values in self.beside.items()},
         )
 
 
@@ -83,11 +88,14 @@ class EventSourceOf:
         Whether it says the section of each event.
     read : callable
         Reads its events from front to back.
+    conditions : tuple of Condition
+        With bins, of the challenge, that it says for each event.
     """
 
     name: str
     has_sections: bool
     read: Callable[[], Iterator[Piece]]
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,11 +148,11 @@ def sources_of(
         is_followed = following is not None and number == len(named) - 1
         if path.is_dir():
             for file in _files(path, following if is_followed else None):
-                yield _file(file, challenge.layout, column)
+                yield _file(file, challenge, column)
         elif is_followed:
             raise UsageError("only a folder can be followed", where=name)
         elif path.exists() or not (found := _CACHED.fullmatch(name)):
-            yield _file(path, challenge.layout, column)
+            yield _file(path, challenge, column)
         else:
             yield _cached(name, found, challenge, manifest)
 
@@ -224,7 +232,12 @@ def _is_whole(path: Path, following: Following) -> bool:
 # --- one source ---------------------------------------------------------------------------------
 
 
-def _file(path: Path, layout: EventLayout, column: str | None) -> EventSourceOf:
+def binned(challenge: Challenge) -> tuple[Condition, ...]:
+    """Return the conditions of a challenge by whose bins rates are counted, such as pile-up."""
+    return tuple(one for one in challenge.conditions if one.edges)
+
+
+def _file(path: Path, challenge: Challenge, column: str | None) -> EventSourceOf:
     if not path.is_file():
         raise UsageError(
             "there is no such file, folder or process of the cache",
@@ -233,33 +246,59 @@ def _file(path: Path, layout: EventLayout, column: str | None) -> EventSourceOf:
         )
     is_hdf5 = path.name.lower().endswith(_HDF5)
     wanted = SECTION_COLUMN if column is None else column
-    has_sections = hdf5.has_dataset(path, wanted) if is_hdf5 else _has_column(path, wanted)
-    if column is not None and not has_sections:
+    known = _DatasetsOf(path) if is_hdf5 else _columns_of(path)
+    if column is not None and column not in known:
         raise DataError(
             f"it has no {column}",
             where=str(path),
             expected="a number of a section for each event",
             fix="name what holds it by --section-column, or cut sections by --section-events",
         )
+    sections = wanted if wanted in known else None
+    conditions = tuple(one for one in binned(challenge) if one.column in known)
     reader = _read_hdf5 if is_hdf5 else _read_table
-    sections = wanted if has_sections else None
     return EventSourceOf(
-        name=str(path), has_sections=has_sections, read=lambda: reader(path, layout, sections)
+        name=str(path),
+        has_sections=sections is not None,
+        read=lambda: reader(path, challenge.layout, sections, conditions),
+        conditions=conditions,
     )
 
 
-def _read_hdf5(path: Path, layout: EventLayout, column: str | None) -> Iterator[Piece]:
+@dataclass(frozen=True, slots=True)
+class _DatasetsOf:
+    """Which datasets an HDF5 file has."""
+
+    path: Path
+
+    def __contains__(self, name: str) -> bool:
+        return hdf5.has_dataset(self.path, name)
+
+
+def _columns_of(path: Path) -> tuple[str, ...]:
+    with opened_table(Source(path=path)) as table:
+        return table.columns or ()
+
+
+def _read_hdf5(
+    path: Path, layout: EventLayout, column: str | None, conditions: Sequence[Condition]
+) -> Iterator[Piece]:
     n_events = hdf5.count_events(path, layout)
-    beside = None if column is None else _Beside(hdf5.read_condition(path, column, n_events))
+
+    def beside(name: str) -> _Beside:
+        return _Beside(hdf5.read_condition(path, name, n_events))
+
+    numbers = None if column is None else beside(column)
+    others = {one.name: beside(one.column) for one in conditions}
     check = StructureCheck(source=path.name, layout=layout)
     first = 0
     for events, classes in hdf5.read_chunks(path, layout):
         check.add(events, classes)
         sections = None
-        if column is not None and beside is not None:
-            values = beside.take(len(events))
-            sections = _whole_numbers(values, str(path), column, first)
-        yield _piece(positive_zeros(events), first, sections)
+        if column is not None and numbers is not None:
+            sections = _whole_numbers(numbers.take(len(events)), str(path), column, first)
+        found = {name: one.take(len(events)) for name, one in others.items()}
+        yield _piece(positive_zeros(events), first, sections, found)
         first += len(events)
 
 
@@ -280,12 +319,9 @@ class _Beside:
         return found[:n_events]
 
 
-def _has_column(path: Path, column: str) -> bool:
-    with opened_table(Source(path=path)) as table:
-        return table.columns is not None and column in table.columns
-
-
-def _read_table(path: Path, layout: EventLayout, column: str | None) -> Iterator[Piece]:
+def _read_table(
+    path: Path, layout: EventLayout, column: str | None, conditions: Sequence[Condition]
+) -> Iterator[Piece]:
     check = StructureCheck(source=path.name, layout=layout)
     with opened_table(Source(path=path), column) as table:
         how = arrange(table, layout.features)
@@ -296,6 +332,7 @@ def _read_table(path: Path, layout: EventLayout, column: str | None) -> Iterator
                 expected=f"{' x '.join(map(str, layout.shape))}, as the entry's challenge",
                 fix="give events of the entry's challenge",
             )
+        places = {one.name: (table.columns or ()).index(one.column) for one in conditions}
         first = 0
         for block in table.blocks:
             events = how.events(block.values, table, first)
@@ -303,13 +340,21 @@ def _read_table(path: Path, layout: EventLayout, column: str | None) -> Iterator
             sections = None
             if column is not None and block.classes is not None:
                 sections = _whole_numbers(_numbers(block.classes), table.where, column, first)
-            yield _piece(positive_zeros(events), first, sections)
+            beside = {
+                name: block.values[:, place].astype(np.float64) for name, place in places.items()
+            }
+            yield _piece(positive_zeros(events), first, sections, beside)
             first += len(events)
 
 
-def _piece(events: Events, first: int, sections: NDArray[np.int64] | None) -> Piece:
+def _piece(
+    events: Events,
+    first: int,
+    sections: NDArray[np.int64] | None,
+    beside: Mapping[str, NDArray[np.float64]],
+) -> Piece:
     rows = np.arange(first, first + len(events), dtype=np.int64)
-    return Piece(events=events, rows=rows, sections=sections)
+    return Piece(events=events, rows=rows, sections=sections, beside=beside)
 
 
 def _numbers(texts: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -360,15 +405,20 @@ def _cached(
     if not len(rows):
         raise DataError("holds no events", where=name)
 
+    file = next(one for one in rules.files if one.process == process)
+    conditions = binned(rules) if file.role == "background" else ()
+
     def read() -> Iterator[Piece]:
+        every = {one.name: store.condition(process, one.name) for one in conditions}
         position = 0
         for events in read_rows(store, process, rows):
             if len(events):
                 chosen = rows[position : position + len(events)]
-                yield Piece(events=events, rows=chosen, sections=None)
+                beside = {each: np.asarray(values[chosen]) for each, values in every.items()}
+                yield Piece(events=events, rows=chosen, sections=None, beside=beside)
             position += len(events)
 
-    return EventSourceOf(name=name, has_sections=False, read=read)
+    return EventSourceOf(name=name, has_sections=False, read=read, conditions=conditions)
 
 
 def _parts(text: str | None, where: str) -> tuple[Part, ...]:

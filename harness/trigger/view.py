@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from harness.board.reach import reach_text, span_text
+from harness.board.watch_report import NOT_KNOWN
 from harness.card.terminal import with_interval
 from harness.metrics.intervals import clopper_pearson
 
 if TYPE_CHECKING:
-    from harness.trigger.cluster_records import ClusterReport
+    from harness.board.cluster_report import ClusterReport
+    from harness.board.reach import Reach
+    from harness.board.watch_report import WatchReport
     from harness.trigger.records import TriggerRun
-    from harness.trigger.watch_records import WatchReport
 
 
 def run_view(run: TriggerRun) -> Group:
@@ -63,6 +66,13 @@ def watch_view(report: WatchReport) -> Group:
         Text(f"{one.sentence}; raised at section {one.raised}, p = {one.p:.2g}")
         for one in report.alarms
     ]
+    if not report.conditions:
+        lines.append(Text(f"dependence on pile-up: {NOT_KNOWN}"))
+    for each in report.conditions:
+        where = f"{each.title} {each.label} {each.unit}".strip()
+        rate = with_interval(each.rate, each.interval)
+        before = with_interval(each.reference_rate, each.reference_interval)
+        lines.append(Text(f"rate at {where}: {rate}, reference {before}"))
     n_tests = sum(report.n_tests.values())
     lines.append(
         Text(
@@ -72,3 +82,24 @@ def watch_view(report: WatchReport) -> Group:
         )
     )
     return Group(*lines, *(Text(f"warning: {one}", style="yellow") for one in report.warnings))
+
+
+def reach_view(found: Reach) -> Group:
+    """Draw how many injected events are found, and how often one is found without any."""
+    lines = []
+    for name, one in found.signals.items():
+        value = reach_text(one.n_injected, one.n_events)
+        span = span_text(one.lower, one.upper, one.n_events)
+        lines.append(
+            f"{name}: {value} injected events [{span}], of which the trigger accepts "
+            f"{one.n_accepted / one.n_events:.3g}"
+        )
+    false = found.false_discovery
+    share = with_interval(false.n_found / false.n_trials, false.interval)
+    lines.append(f"without a signal: {false.n_found:,} of {false.n_trials:,} trials, {share}")
+    for other in found.comparisons:
+        p_values = {"": other.global_p, **other.varied_p}
+        shown = ", ".join(f"{p:.2g} {name}".strip() for name, p in p_values.items())
+        verdict = "a false discovery" if other.is_discovery else "nothing unexpected"
+        lines.append(f"{other.title}: {verdict}, global p = {shown}")
+    return Group(Text(f"{found.team}, {found.level:g} global", style="bold"), *map(Text, lines))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.watch_report import N_ETA, Alarm, AlarmFamily, WatchReport
 from harness.errors import DataError
-from harness.trigger.alarms import SECTION_S, Raised, Watched, alarm_p, change_point, raise_alarms
+from harness.trigger.alarms import SECTION_S, Raised, alarm_p
 from harness.trigger.folder import AcceptedEvents, check_same, read_run
+from harness.trigger.passes import Family, Traced
 from harness.trigger.properties import (
     ETA_EDGES,
-    N_ETA,
     N_PHI,
     PHI_EDGES,
     Counts,
@@ -23,12 +24,11 @@ from harness.trigger.properties import (
     properties_of,
 )
 from harness.trigger.reading import read_accepted, read_all, read_sections
-from harness.trigger.watch_records import Alarm, WatchReport
+from harness.trigger.watched_rates import Rate, rates_by, rates_of, read_conditions
 
-FAMILIES = ("rate", "occupancy", "spectrum")
+FAMILIES: tuple[AlarmFamily, ...] = ("rate", "occupancy", "spectrum")
 # Cells beside one that raised an alarm belong to its region from so many standard deviations on.
 _REGION_DEVIATION = 3.5
-_MOST_GROUPS = 100
 # Cells with fewer counts, expected and seen, are drawn as expected.
 _SEEN = 10
 Fault = Callable[[AcceptedEvents], AcceptedEvents]
@@ -73,32 +73,32 @@ def watch_folder(
     )
     known = read_all(reference, other)
     properties = properties_of(run.settings.layout, known)
-    expected = properties.count([known], np.unique(known.sections))
     table, other_table = read_sections(folder, run), read_sections(reference, other)
     sections = table["section"].astype(np.int64)
     if not len(sections):
         raise DataError("it holds no sections", where=str(folder))
     middle = int(sections[len(sections) // 2])
-    parts = _with_fault(read_accepted(folder, run), fault, middle)
-    counts = properties.count(parts, sections)
-    cuts = _cuts(properties, per_day, section_s)
-    rate = Watched(
-        counts=table["n_accepted"].astype(np.int64)[:, None],
-        trials=table["n_events"].astype(np.int64),
-        reference=np.array([int(other_table["n_accepted"].sum())]),
-        reference_trials=int(other_table["n_events"].sum()),
-    )
+    conditions = read_conditions(folder, run, reference, other)
+    rates = list(rates_of(table, other_table, conditions))
+    n_tests = _n_tests(properties, rates)
+    cuts = _cuts(n_tests, per_day, section_s)
+
+    def blocks() -> Iterator[Counts]:
+        return properties.blocks(_with_fault(read_accepted(folder, run), fault, middle), sections)
+
+    looked = _look(properties, known, blocks, len(sections), cuts)
     alarms = [
-        *_rate_alarms(rate, sections, cuts["rate"]),
-        *_map_alarms(counts, expected, cuts["occupancy"]),
-        *_spectrum_alarms(properties, counts, expected, cuts["spectrum"]),
+        *_rate_alarms(rates, sections, cuts["rate"]),
+        *_map_alarms(properties, looked, sections),
+        *_spectrum_alarms(properties, looked, sections),
     ]
     alarms.sort(key=lambda one: (one.raised, one.p))
-    n_tests = _n_tests(properties)
     return WatchReport(
         team=run.settings.team,
         challenge=run.settings.challenge,
         verdict=_verdict(alarms, len(sections)),
+        data=run.stream,
+        reference=other.stream,
         n_sections=len(sections),
         n_events=run.n_kept,
         n_reference=other.n_kept,
@@ -107,6 +107,7 @@ def watch_folder(
         n_tests=n_tests,
         alarm_p=cuts,
         alarms=tuple(alarms),
+        conditions=tuple(bin_ for one, *counts in conditions for bin_ in rates_by(one, *counts)),
         trial=trial,
         trial_from=None if fault is None else middle,
         warnings=run.warnings,
@@ -126,19 +127,21 @@ def _with_fault(
         yield replace(part, events=events)
 
 
-def _n_tests(properties: Properties) -> dict[str, int]:
+def _n_tests(properties: Properties, rates: Sequence[Rate]) -> dict[AlarmFamily, int]:
     return {
-        "rate": 1,
+        "rate": len(rates),
         "occupancy": len(properties.kinds) * N_ETA * N_PHI,
         "spectrum": sum(len(one.cuts) for one in properties.spectra),
     }
 
 
-def _cuts(properties: Properties, per_day: float, section_s: float) -> dict[str, float]:
+def _cuts(
+    n_tests: Mapping[AlarmFamily, int], per_day: float, section_s: float
+) -> dict[AlarmFamily, float]:
     share = per_day / len(FAMILIES)
     return {
-        family: alarm_p(max(n_tests, 1), per_day=share, section_s=section_s)
-        for family, n_tests in _n_tests(properties).items()
+        family: alarm_p(max(number, 1), per_day=share, section_s=section_s)
+        for family, number in n_tests.items()
     }
 
 
@@ -148,83 +151,121 @@ def _verdict(alarms: list[Alarm], n_sections: int) -> str:
     return f"{len(alarms):,} alarms, the first at section {alarms[0].raised:,}"
 
 
-# --- the families -------------------------------------------------------------------------------
+# --- the families ---------------------------------------------------------------------------------
 
 
-def _rate_alarms(watched: Watched, sections: NDArray[np.int64], cut: float) -> Iterator[Alarm]:
-    for raised in raise_alarms(watched, cut):
-        yield _alarm(
-            "rate", "rate", watched, raised, sections, [0], "the rate of accepted events is"
+def _rate_alarms(rates: Sequence[Rate], sections: NDArray[np.int64], cut: float) -> Iterator[Alarm]:
+    for one in rates:
+        counts, trials = one.now
+        reference, reference_trials = one.reference
+        if not reference_trials.sum():
+            continue
+        family = Family(
+            reference=np.array([reference.sum()]),
+            reference_trials=int(reference_trials.sum()),
+            p_alarm=cut,
+            n_sections=len(sections),
         )
+        family.feed(counts[:, None], trials)
+        tracing = family.trace()
+        tracing.feed(counts[:, None], trials)
+        for raised in family.raised:
+            traced = tracing.found()[raised.prop]
+            yield _alarm("rate", one.what, family, (raised, traced), sections, [0], one.words)
 
 
-def _map_alarms(counts: Counts, expected: Counts, cut: float) -> Iterator[Alarm]:
+# --- properties of events -------------------------------------------------------------------------
+
+_Key = tuple[AlarmFamily, str]
+_Looked = Mapping[_Key, tuple[Family, dict[int, Traced]]]
+
+
+def _look(
+    properties: Properties,
+    known: AcceptedEvents,
+    blocks: Callable[[], Iterator[Counts]],
+    n_sections: int,
+    cuts: Mapping[AlarmFamily, float],
+) -> _Looked:
+    """Go through the sections, and again where an alarm was raised, to find since when."""
+    nowhere = np.zeros(1, np.int64)
+    every = replace(known, sections=np.zeros(len(known), np.int64))
+    expected = properties.count([every], nowhere)
+    families = {
+        key: Family(
+            reference=found[0],
+            reference_trials=int(expected.n_events.sum()),
+            p_alarm=cuts[key[0]],
+            n_sections=n_sections,
+        )
+        for key, found in _tables(expected)
+    }
+    for block in blocks():
+        for key, found in _tables(block):
+            families[key].feed(found, block.n_events)
+    tracings = {key: one.trace() for key, one in families.items() if one.raised}
+    for block in blocks() if tracings else ():
+        for key, found in _tables(block):
+            if key in tracings:
+                tracings[key].feed(found, block.n_events)
+    return {
+        key: (one, tracings[key].found() if key in tracings else {})
+        for key, one in families.items()
+    }
+
+
+def _tables(counts: Counts) -> Iterator[tuple[_Key, NDArray[np.int64]]]:
     for kind, found in counts.maps.items():
-        watched = _watched(found, expected.maps[kind], counts, expected)
-        left = raise_alarms(watched, cut)
+        yield ("occupancy", kind), found
+    for name, found in counts.spectra.items():
+        yield ("spectrum", name), found
+
+
+def _map_alarms(
+    properties: Properties, looked: _Looked, sections: NDArray[np.int64]
+) -> Iterator[Alarm]:
+    for kind in properties.kinds:
+        family, traced = looked["occupancy", kind]
+        left = family.raised
         while left:
-            region = _region(watched, left[0])
-            yield _alarm(
-                "occupancy", kind, watched, left[0], counts.sections, region, _where(kind, region)
-            )
+            when = traced[left[0].prop]
+            region = _region(family, left[0], when)
+            where = _where(kind, region)
+            yield _alarm("occupancy", kind, family, (left[0], when), sections, region, where)
             left = [one for one in left[1:] if one.prop not in region]
 
 
 def _spectrum_alarms(
-    properties: Properties, counts: Counts, expected: Counts, cut: float
+    properties: Properties, looked: _Looked, sections: NDArray[np.int64]
 ) -> Iterator[Alarm]:
     for one in properties.spectra:
-        watched = _watched(counts.spectra[one.name], expected.spectra[one.name], counts, expected)
+        family, traced = looked["spectrum", one.name]
         # The first is said for all cuts of a spectrum.
-        for raised in raise_alarms(watched, cut)[:1]:
-            yield _alarm(
-                "spectrum",
-                one.name,
-                watched,
-                raised,
-                counts.sections,
-                [raised.prop],
-                _which(one, raised.prop),
-            )
-
-
-def _watched(
-    found: NDArray[np.int64], reference: NDArray[np.int64], counts: Counts, expected: Counts
-) -> Watched:
-    return Watched(
-        counts=found,
-        trials=counts.n_events,
-        reference=reference.sum(axis=0),
-        reference_trials=int(expected.n_events.sum()),
-    )
+        for raised in family.raised[:1]:
+            which, members = _which(one, raised.prop), [raised.prop]
+            when = raised, traced[raised.prop]
+            yield _alarm("spectrum", one.name, family, when, sections, members, which)
 
 
 def _alarm(
-    family: str,
+    family: AlarmFamily,
     what: str,
-    watched: Watched,
-    raised: Raised,
+    found: Family,
+    when: tuple[Raised, Traced],
     sections: NDArray[np.int64],
     members: list[int],
     sentence: str,
 ) -> Alarm:
-    """Say since when, and how much more or less there is; cells of a region are added up.
-
-    `sentence` begins the alarm's, up to its verb; names in it are those of the layout, whatever
-    they hold.
-    """
-    counts = watched.counts[:, members].sum(axis=1)
-    reference = int(watched.reference[members].sum())
-    share = reference / max(watched.reference_trials, 1)
-    alone = watched.counts[:, raised.prop]
-    own_share = watched.reference[raised.prop] / max(watched.reference_trials, 1)
-    start = min(change_point(alone, watched.trials, own_share), raised.at)
-    observed = int(counts[start:].sum())
-    expected = share * float(watched.trials[start:].sum())
-    since = int(sections[start])
+    """Say what is off; `members` are the properties of the alarm, `when` is of its first one."""
+    raised, traced = when
+    share = float(found.reference[members].sum() / max(found.reference_trials, 1))
+    observed = int((found.total - traced.before)[members].sum())
+    expected = share * (found.total_trials - traced.before_trials)
+    since = int(sections[traced.start])
     # An event with objects in two cells of a region counts twice.
     counted = "counts" if len(members) > 1 else "events"
     how = f"{_how_much(observed, expected, raised)} since section {since}"
+    trend = found.grouped[:, members].sum(axis=1) / np.maximum(found.grouped_trials, 1)
     return Alarm(
         family=family,
         what=what,
@@ -234,23 +275,22 @@ def _alarm(
         observed=observed,
         expected=expected,
         p=raised.p,
-        trend=_trend(counts, watched.trials),
+        trend=tuple(trend.tolist()),
         expected_trend=share,
-        map=_ratios(watched, start) if family == "occupancy" else (),
+        map=_ratios(found, traced) if family == "occupancy" else (),
     )
 
 
-def _trend(counts: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[float, ...]:
-    """Return counts per event over groups of consecutive sections."""
-    groups = np.array_split(np.arange(len(counts)), min(len(counts), _MOST_GROUPS))
-    return tuple(float(counts[some].sum() / max(trials[some].sum(), 1)) for some in groups)
+def _since(found: Family, traced: Traced) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what was counted of each property since a section, and what is expected."""
+    n_trials = found.total_trials - traced.before_trials
+    expected = np.asarray(found.reference * (n_trials / found.reference_trials), np.float64)
+    return np.asarray(found.total - traced.before, np.int64), expected
 
 
-def _ratios(watched: Watched, start: int) -> tuple[float, ...]:
+def _ratios(found: Family, traced: Traced) -> tuple[float, ...]:
     """Return counts of every cell since a section over those that are expected."""
-    counts = watched.counts[start:].sum(axis=0)
-    scale = watched.trials[start:].sum() / watched.reference_trials
-    expected = watched.reference * scale
+    counts, expected = _since(found, traced)
     is_seen = np.maximum(counts, expected) >= _SEEN
     ratios = np.divide(counts, np.maximum(expected, 1.0), out=np.ones(len(expected)), where=is_seen)
     return tuple(np.round(ratios, 3).tolist())
@@ -275,16 +315,9 @@ def _which(one: Spectrum, prop: int) -> str:
 # --- regions of a map ---------------------------------------------------------------------------
 
 
-def _region(watched: Watched, raised: Raised) -> list[int]:
+def _region(found: Family, raised: Raised, traced: Traced) -> list[int]:
     """Return the cells around one that raised an alarm which are off on the same side."""
-    start = change_point(
-        watched.counts[:, raised.prop],
-        watched.trials,
-        watched.reference[raised.prop] / max(watched.reference_trials, 1),
-    )
-    start = min(start, raised.at)
-    counts = watched.counts[start:].sum(axis=0)
-    expected = watched.reference * (watched.trials[start:].sum() / watched.reference_trials)
+    counts, expected = _since(found, traced)
     deviation = (counts - expected) / np.sqrt(np.maximum(expected, 1.0))
     is_off = (deviation if raised.is_more else -deviation) > _REGION_DEVIATION
     region, edge = {raised.prop}, [raised.prop]

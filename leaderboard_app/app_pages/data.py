@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harness.card.records import DataSummary
+from harness.card.summary import DataSummary
 from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.address import choose, choose_several

@@ -17,6 +17,7 @@ from leaderboard_app.charts.mass import Band, bands, means, spectrum
 from leaderboard_app.charts.rates import by_condition, rates
 from leaderboard_app.charts.roc import Curve, CurvePoint, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
+from leaderboard_app.charts.watch import occupancy_map, trend
 
 __all__ = [
     "FEW",
@@ -39,6 +40,7 @@ __all__ = [
     "image_display",
     "means",
     "occupancy",
+    "occupancy_map",
     "rates",
     "resources",
     "roc",
@@ -47,4 +49,5 @@ __all__ = [
     "stages",
     "sums_of_images",
     "trade_off",
+    "trend",
 ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from harness.card.records import ExampleImage
+from harness.card.images import ExampleImage
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     GREY,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from harness.board.formats import percent
 from harness.board.rows import titles_of
-from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
+from harness.card.accepted import Accepted, Distribution, Gain
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.challenge import point_text
 from leaderboard_app import charts
@@ -79,7 +81,7 @@ def coarser(one: Distribution, n_bins: int = 14) -> Distribution:
 
 
 def _composition_section(composition: Mapping[str, object]) -> Section:
-    from harness.card.records import Share
+    from harness.card.accepted import Share
 
     shares = {name: share for name, share in composition.items() if isinstance(share, Share)}
     return Section(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from harness.board.answers import ANSWER_HEADER, OpenedBox, answer_row, contents_text, remarks_of
+from harness.board.answers import (
+    ANSWER_HEADER,
+    CLUSTER_HEADER,
+    OpenedBox,
+    answer_row,
+    cluster_rows,
+    contents_text,
+    remarks_of,
+)
 from harness.board.rows import synthetic_note
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 
@@ -56,5 +64,15 @@ def _box_section(box: OpenedBox) -> Section:
         )
     else:
         blocks.append(Note(text="Nobody answered."))
+    if clusters := cluster_rows(box):
+        blocks.append(
+            Table(
+                columns=CLUSTER_HEADER,
+                rows=clusters,
+                caption="Clusters that were claimed to be the new physics: share of signal, with "
+                "95 % intervals, and how unlikely it is by chance",
+                words=frozenset({1}),
+            )
+        )
     blocks += [Note(text=one) for one in remarks_of(box)]
     return Section(title=f"{box.challenge_title}, {box.box_name}", blocks=tuple(blocks))

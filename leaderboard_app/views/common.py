@@ -8,14 +8,10 @@ from harness.board.comparison import Span
 from harness.board.entry import point_at, shown_physics, signals_of
 from harness.board.formats import amount, figures_text, percent, rests_on_few
 from harness.board.rows import Board, BoardRow, titles_of
-from harness.card.records import (
-    Distribution,
-    Interval,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    WorkingPoint,
-)
+from harness.card.accepted import Distribution
+from harness.card.figures import Interval, NotMeasured
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
 from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Note
 from leaderboard_app.charts import CurvePoint, Measured, Palette

@@ -18,7 +18,10 @@ from harness.board.merit import (
     rests_on_few,
 )
 from harness.board.rows import titles_of
-from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, Merit
 from leaderboard_app import charts

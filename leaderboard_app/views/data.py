@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.board.rows import synthetic_note
-from harness.card.records import DataSummary, ProcessSummary
+from harness.card.summary import DataSummary, ProcessSummary
 from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table

@@ -12,8 +12,11 @@ from harness.board.eligibility import (
 )
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.card.compression import compression_rows
+from harness.card.costs import ProcessorUse
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
 from harness.card.in_hardware import hardware_rows
-from harness.card.records import Figure, Firmware, NotMeasured, ProcessorUse, ScoreCard
+from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, Budget, CpuTarget, Target
 from leaderboard_app import charts

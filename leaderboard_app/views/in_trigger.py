@@ -8,7 +8,7 @@ from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
 from harness.board.merit import measured_merits, rests_on_few
 from harness.board.rows import Board, titles_of
-from harness.card.figures import Interval
+from harness.card.figures import Interval, NotMeasured
 from harness.card.in_trigger import (
     AddedPoint,
     Drift,
@@ -17,7 +17,9 @@ from harness.card.in_trigger import (
     RatesByCondition,
     StablePoint,
 )
-from harness.card.records import DataSummary, NotMeasured, Physics, ScoreCard, SignalMerit
+from harness.card.physics import Physics, SignalMerit
+from harness.card.records import ScoreCard
+from harness.card.summary import DataSummary
 from harness.card.text import visible
 from harness.card.trigger_view import drift_text, three_digits
 from harness.challenge import input_rate_khz, point_text

@@ -6,15 +6,9 @@ from harness.board.comparison import compare_rate
 from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
 from harness.board.rows import titles_of
-from harness.card.records import (
-    Accuracy,
-    Auc,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.physics import Accuracy, Auc, Physics, WorkingPoint
+from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.card.trigger_view import three_digits
 from harness.challenge import input_rate_khz, point_text

@@ -12,7 +12,7 @@ from harness.board.published import (
     published_of,
 )
 from harness.board.rows import Board
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import Target
 from leaderboard_app.blocks import Table
 

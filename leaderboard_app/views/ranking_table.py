@@ -20,10 +20,12 @@ from harness.board.formats import (
     has_added,
     merit_text,
     percent,
+    reach_signals,
     rests_on_few,
     signal_cell,
     signal_column,
 )
+from harness.board.reach import reach_text, span_text
 from harness.board.rows import (
     DECLARED_TITLE,
     RANK_NOTE,
@@ -32,11 +34,12 @@ from harness.board.rows import (
     BoardRow,
     MeritCell,
     RateCell,
+    ReachCell,
     SignalCell,
     synthetic_note,
 )
 from harness.card.declared import NOT_STATED
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import visible, without_exceptions
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
@@ -182,6 +185,26 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
         ),
         _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
         *_accuracy_columns(board),
+        *_reach_columns(board),
+    ]
+
+
+def _reach_columns(board: Board) -> list[JsonValue]:
+    words = (
+        "Injected events, accepted or not, at which half of the trials end in a discovery after "
+        "the trigger, with the 95 % interval"
+    )
+    return [
+        _column(
+            f"reach_{name}",
+            f"Reach {visible(board.signals[name])}",
+            "num",
+            1,
+            unit="events",
+            help=words,
+            hidden=True,
+        )
+        for name in reach_signals(board)
     ]
 
 
@@ -335,6 +358,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
     }
     if row.added is not None:
         cells["added"] = _added_cell(row.added)
+    cells |= {f"reach_{name}": _reach_cell(cell) for name, cell in row.reach.items()}
     if order:
         cells["profile"] = _profile_cell(row, board, order)
     cells |= _target_cells(row, board.target)
@@ -419,6 +443,12 @@ def _added_cell(found: AddedFigures | NotMeasured) -> JsonValue:
         "hi": found.upper,
         "tip": "; ".join(filter(None, (span, tip))),
     }
+
+
+def _reach_cell(cell: ReachCell) -> JsonValue:
+    span = span_text(cell.lower, cell.upper, cell.n_events)
+    tip = f"95 %: {span}; of {cell.n_events:,} events"
+    return {"v": cell.value, "t": reach_text(cell.value, cell.n_events), "tip": tip}
 
 
 def _signal_cell(cell: RateCell | SignalCell | NotMeasured | None, merit: Merit) -> JsonValue:

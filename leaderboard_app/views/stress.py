@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
-from harness.card.records import (
-    NotMeasured,
-    ScoreCard,
-    SkippedVariation,
-    Stress,
-    StressedRate,
-    Variation,
-)
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
+from harness.card.stress import SkippedVariation, Stress, StressedRate, Variation
 from harness.challenge import Merit, input_rate_khz, point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table

@@ -9,7 +9,8 @@ from harness.board.eligibility import reasons_against
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Block, Code, Facts, Links, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
@@ -18,6 +19,7 @@ from leaderboard_app.views.firmware import cost_section, firmware_sections, targ
 from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
 from leaderboard_app.views.mass import mass_sections, second_section
 from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.reach import reach_section
 from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
@@ -40,6 +42,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         stress_section(subject.card),
         reconstruction_section(subject.card),
         *accepted_sections(subject.card),
+        reach_section(subject),
         *firmware_sections(subject),
         *target_sections(subject),
         cost_section(subject.card),

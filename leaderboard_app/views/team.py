@@ -8,7 +8,7 @@ from harness.board.entry import shown_on
 from harness.board.formats import DASH, merit_text
 from harness.board.history import changes
 from harness.board.merit import merit_at, merit_span
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
 from leaderboard_app.views.subject import Subject

@@ -15,7 +15,7 @@ from harness.board.formats import (
 )
 from harness.board.published import firmware_of_collisions
 from harness.board.rows import Board, BoardRow
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import visible
 from harness.challenge import Budget, CpuTarget, NoTarget, Target
 from leaderboard_app import charts

@@ -21,6 +21,7 @@ from leaderboard_app import serve
 from leaderboard_app.settings import VARIABLE, Settings
 from leaderboard_app.static_site import export_site
 from tests.cards import make_board, make_card, make_challenge, make_summary, write_board
+from tests.trigger_reports import make_cluster_report, make_watch_report, write_report
 
 APP = Path(serve.APP)
 PROXY_NAME = "board.example"
@@ -58,6 +59,10 @@ def results(tmp_path_factory) -> Path:
         [make_card("solo", challenge=make_challenge(name="adc2021", synthetic=False))], folder
     )
     (folder / "sample" / "summary.json").write_text(make_summary().model_dump_json())
+    write_report(folder, "background", make_cluster_report(is_found=False))
+    write_report(folder, "with_5000_of_a_signal", make_cluster_report())
+    write_report(folder, "watch_good", make_watch_report(is_quiet=True))
+    write_report(folder, "watch_dead_region", make_watch_report())
     (folder / "sample" / "team_003" / "broken.json").write_text('{"schema_version": 7}')
     return folder
 

@@ -17,6 +17,8 @@ PAGES = {
     "entry": "sample/entries/team_004.html",
     "compare": "sample/compare/team_004.html",
     "data": "sample/data.html",
+    "after": "sample/after-the-trigger.html",
+    "watch": "sample/watch.html",
     "status": "sample/status.html",
     "guide": "take-part.html",
 }
@@ -25,6 +27,8 @@ LIVE = {
     "Trade-off": "trade_off?challenge=sample",
     "Submission": "submission?challenge=sample&team=team_004",
     "Compare": "compare?challenge=sample",
+    "After the trigger": "after_trigger?challenge=sample",
+    "Detector watch": "watch?challenge=sample",
     "Status": "status?challenge=sample",
 }
 
@@ -45,6 +49,8 @@ def test_the_static_site_can_be_read_by_everybody(visit, site, scheme):
     for name, path in PAGES.items():
         page.goto((site / path).as_uri())
         if page.locator("figure").count():
+            # Charts are drawn when they come near to what is seen.
+            page.locator("figure").first.scroll_into_view_if_needed()
             page.locator("figure svg").first.wait_for()
         else:
             page.locator("main").wait_for()

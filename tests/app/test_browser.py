@@ -18,7 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 MAIN_PAGES = ("", "trade_off", "submission", "compare", "data")
 # A laptop, a phone, a large screen.
 SIZES = ((1366, 768), (390, 844), (1920, 1080))
-PAGES = ("", "trade_off", "submission", "compare", "data", "status", "answers", "take_part")
+PAGES = (
+    *("", "trade_off", "submission", "compare", "data", "after_trigger", "watch", "status"),
+    *("answers", "take_part"),
+)
 
 
 def settled(page: Page, heading: str | None = None) -> None:
@@ -285,7 +288,7 @@ def drawn(page: Page, name: str) -> None:
     settled(page)
     if name == "":
         table(page)
-    if name in {"trade_off", "submission", "compare", "data"}:
+    if name in {"trade_off", "submission", "compare", "data", "after_trigger", "watch"}:
         charts_drawn(page, 1)
 
 
@@ -314,6 +317,20 @@ def test_every_page_draws_in_light_and_dark_and_in_every_size(visit, server, nam
         )
         keep_screenshot(page, f"{name or 'ranking'}-{scheme}-{width}x{height}")
     healthy(seen)
+
+
+@pytest.mark.parametrize("name", ["after-the-trigger", "watch"])
+def test_the_reports_are_read_on_a_phone_and_every_chart_is_drawn(visit, site, name):
+    seen = visit((site / "sample" / f"{name}.html").as_uri(), width=390, height=844)
+    page = seen.page
+    figures = page.locator("figure")
+    expect(figures.first).to_be_attached()
+    for number in range(figures.count()):
+        figures.nth(number).scroll_into_view_if_needed()
+        figures.nth(number).locator("svg").first.wait_for()
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 1
+    assert seen.problems == []
 
 
 def luminance(colour: str) -> float:

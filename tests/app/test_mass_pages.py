@@ -8,17 +8,11 @@ import pytest
 
 from harness.board.boards import Boards
 from harness.board.public import public_part
-from harness.card.figures import Interval
+from harness.card.figures import Interval, NotMeasured
 from harness.card.in_trigger import Drift
-from harness.card.records import (
-    Auc,
-    ChangedArea,
-    NotMeasured,
-    ScoreCard,
-    Stress,
-    StressedRate,
-    Variation,
-)
+from harness.card.physics import Auc
+from harness.card.records import ScoreCard
+from harness.card.stress import ChangedArea, Stress, StressedRate, Variation
 from harness.challenge import MaxSic, NoTarget
 from leaderboard_app.blocks import Picture, Section, Table
 from leaderboard_app.views.subject import subject_of

@@ -13,13 +13,10 @@ from streamlit.testing.v1 import AppTest
 from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision
 from harness.board.public import public_part
-from harness.card.records import (
-    Compression,
-    IsolationRecord,
-    IsolationTrial,
-    NotMeasured,
-    ScoreCard,
-)
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationRecord, IsolationTrial
 from harness.card.source import SourceCommit
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
@@ -40,7 +37,7 @@ from tests.cards import (
 
 PAGES = (
     *("ranking", "trade_off", "submission", "compare"),
-    *("data", "status", "answers", "take_part"),
+    *("data", "after_trigger", "watch", "status", "answers", "take_part"),
 )
 
 
@@ -428,6 +425,29 @@ def test_answers_to_a_box_are_shown_after_its_opening_and_not_before(open_page, 
         assert cell in first
     assert "no, wrong" in second
     assert "<script>window" not in text
+
+
+def test_reports_after_the_trigger_are_shown_and_what_makes_one_is_said_before(
+    open_page, results, tmp_path
+):
+    write_board([make_card("other")], tmp_path)
+    for page, command in (("after_trigger", "harness cluster"), ("watch", "harness watch")):
+        empty = open_page(tmp_path, page)
+        assert "No such report" in empty.info[0].value
+        assert empty.code[0].value.startswith(command)
+
+    after = open_page(results, "after_trigger", query={"challenge": "sample"})
+    watch = open_page(results, "watch", query={"challenge": "sample"})
+
+    assert not after.exception
+    assert not watch.exception
+    for words in ("nothing unexpected, global p = 0.41", "60 events observed", "rule 1"):
+        assert words in html(after)
+    for words in ("dead_region", "are 88% less since section 20", "Pile-up 20 to 40", "not known"):
+        assert words in html(watch)
+    # A spectrum and two events; a trend and a map.
+    for app, n_charts in ((after, 3), (watch, 2)):
+        assert [button.label for button in app.button] == ["Save this chart"] * n_charts
 
 
 def test_the_guide_stands_alone(open_page, results):

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from harness.board.boards import Boards
 from harness.board.rows import Board
+from harness.board.trigger_reports import TRIGGER_FOLDER
 from harness.errors import EnvironmentFaultError
 from leaderboard_app import packing, site_pages
 from leaderboard_app.site_writer import in_script
@@ -22,6 +23,7 @@ from leaderboard_app.static_site import export_site
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
 from tests.boxes import make_opened, write_opened
 from tests.cards import make_board, make_card, make_challenge, write_board
+from tests.trigger_reports import make_watch_report, write_report
 
 
 def pages(site: Path) -> list[Path]:
@@ -46,7 +48,8 @@ def figures(page: Path) -> list[dict]:
 
 def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
     names = {path.relative_to(site).as_posix() for path in pages(site)}
-    teams = {path.name for path in (results / "sample").iterdir() if path.is_dir()}
+    folders = {path.name for path in (results / "sample").iterdir() if path.is_dir()}
+    teams = folders - {TRIGGER_FOLDER}
     assert {"index.html", "sample/index.html", "sample/trade-off.html"} <= names
     assert {f"sample/entries/{team}.html" for team in teams} <= names
     assert "adc2021/entries/solo.html" in names
@@ -74,6 +77,28 @@ def test_the_site_says_how_to_take_part(site):
         assert text in guide
     entry = (site / "sample" / "entries" / "team_004.html").read_text(encoding="utf-8")
     assert '<a href="../../take-part.html">How to take part</a>' in entry
+
+
+def test_the_site_shows_reports_after_the_trigger_where_there_are_some(site, tmp_path):
+    after = (site / "sample" / "after-the-trigger.html").read_text()
+    watch = (site / "sample" / "watch.html").read_text()
+    index = (site / "sample" / "index.html").read_text()
+
+    assert "nothing unexpected, global p = 0.41" in after
+    assert "met &gt; 98 and sum_pt &gt; 700" in after
+    assert "20.0 to 28.0" in after
+    # A spectrum and two events; a trend and a map.
+    assert len(figures(site / "sample" / "after-the-trigger.html")) == 3
+    assert len(figures(site / "sample" / "watch.html")) == 2
+    assert "phi 0.0 to 0.4 are 88% less since section 20" in watch
+    assert '<a href="../sample/after-the-trigger.html">After the trigger</a>' in index
+    assert '<a href="../sample/watch.html">Detector watch</a>' in index
+
+    write_board([make_card("other")], tmp_path / "results")
+    write_report(tmp_path / "results", "watch", make_watch_report(what=HOSTILE_TEXT[:40]))
+    export_site(Boards(tmp_path / "results"), tmp_path / "site")
+    assert "<script>window" not in (tmp_path / "site/sample/watch.html").read_text()
+    assert "After the trigger" not in (tmp_path / "site/sample/index.html").read_text()
 
 
 def test_every_page_is_valid_html(site):

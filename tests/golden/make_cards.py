@@ -11,15 +11,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Artefact,
-    IsolationRecord,
-    IsolationTrial,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    UnreachedWorkingPoint,
-)
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.hardware import Artefact
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationRecord, IsolationTrial
 from tests.cards import make_card
 
 FOLDER = Path(__file__).parent

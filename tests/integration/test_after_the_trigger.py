@@ -77,6 +77,30 @@ def test_clusters_and_the_watch_end_with_a_report(folders, tmp_path):
     assert watched["alarms"] == []
 
 
+def test_the_reach_is_measured_and_goes_on(folders, program, tmp_path):
+    """A few trials of the whole chain; the second run has them already."""
+    data, expected = folders
+    signal = tmp_path / "hplus"
+    harness("trigger", "team_x", "sample:hplus", "--program", program, "--out", signal,
+            "--threshold", 30)  # fmt: skip
+    words = ("reach", data, "--expected", expected, "--signal", f"hplus={signal}", "--trials", 1,
+             "--null-trials", 2, "--other", f"the same={data}", "--results", tmp_path)  # fmt: skip
+
+    shown = harness(*words)
+    found = json.loads(harness(*words, "--json"))
+
+    one = found["signals"]["hplus"]
+    assert one["n_events"] == 40_000
+    assert 0 < one["lower"] < one["n_injected"] < 40_000
+    assert found["false_discovery"]["n_trials"] == 2
+    assert all(each["global_p"] > 0.00135 for each in found["comparisons"])
+    assert "without a signal: " in shown
+    assert json.loads((tmp_path / "sample" / "reach" / "team_x.json").read_text()) == found
+    kept = sorted(data.glob("reach-*.json"))
+    assert len(kept) == 1
+    assert "expected: NAME=FOLDER" in harness(*words, "--signal", "h0", code=2)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from harness.board.rows import BoardRow
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card
-from harness.card.records import NotMeasured, WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.data import events as events_module
 from harness.data import training as training_module
 from harness.data.events import EventStore, open_store

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.card.files import write_card
-from harness.card.records import ScoredChallenge
+from harness.card.run import ScoredChallenge
 from harness.challenge import RankingRules
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from tests.cards import make_card, make_challenge

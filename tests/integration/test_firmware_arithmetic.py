@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.card.records import IsolationRecord, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.run import IsolationRecord
 from harness.cli import cli
 from harness.errors import ExitCode, IntegrityError
 from harness.firmware.synthesise import synthesise

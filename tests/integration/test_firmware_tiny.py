@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import Figure, Firmware
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, Target
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.card.checks import Check
 from harness.card.files import read_card
-from harness.card.records import Check, ScoreCard
+from harness.card.records import ScoreCard
 from tests.events import make_events, write_hdf5
 from tests.integration.conftest import CommandLine, write_submission
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from harness.board.boards import Boards
-from harness.card.records import DataSummary, ScoreCard
+from harness.card.records import ScoreCard
+from harness.card.summary import DataSummary
 from harness.challenge import EventLayout
 from harness.data.hdf5_writer import write_events
 from harness.files import read_json

@@ -19,7 +19,7 @@ from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision
 from harness.board.formats import to_json
 from harness.board.reveal import reveal_signals
-from harness.card.records import NO_SECOND_TRANSLATOR, SECOND_TRANSLATOR, Agreement
+from harness.card.hardware import NO_SECOND_TRANSLATOR, SECOND_TRANSLATOR, Agreement
 from harness.challenge import RankingRules
 from harness.cli import main
 from harness.cli.board import leaderboard, settings_of

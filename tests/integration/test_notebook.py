@@ -16,7 +16,7 @@ from tests.integration.conftest import CommandLine
 pytestmark = pytest.mark.whole
 
 DOCS = Path(__file__).parents[2] / "docs"
-NOTEBOOKS = ("first_submission", "cmsl1t")
+NOTEBOOKS = ("first_submission", "cmsl1t", "after_the_trigger")
 
 
 def read(name: str) -> nbformat.NotebookNode:
@@ -96,3 +96,27 @@ def test_the_notebook_of_the_level_1_data_ends_with_what_is_added(harness, tmp_p
     assert "run 396102: FPR" in printed
     (card,) = (tmp_path / "results" / "cmsl1t-sample" / "my_l1_notebook").glob("*.json")
     assert read_card(card).float_physics.menu is not None
+
+
+def test_the_notebook_after_the_trigger_ends_with_a_proposed_trigger(
+    harness, tmp_path, monkeypatch
+):
+    """A looser cut on fewer events, with a larger share of signal: minutes become seconds."""
+    few = f"""
+ROOT = Path({str(DOCS.parent)!r})
+SUBMISSION, RESULTS = ROOT / "submissions" / "team_x", ROOT / "results"
+BACKGROUND = "sample:background[:60000]"
+EXPECTED = "sample:background@train+validation[:60000]"
+FEW, MANY, N_TOYS = 5, 1_500, 999
+CUT = {{"threshold": 30.0}}
+"""
+    printed = run("after_the_trigger", few, harness, tmp_path, monkeypatch)
+
+    assert "no signal: nothing unexpected, global p = " in printed
+    assert "5 events: nothing unexpected, global p = " in printed
+    assert "1500 events: cluster " in printed
+    assert " is unexpected: " in printed
+    assert "proposed trigger: " in printed
+    page = (tmp_path / "build" / "after_the_trigger" / "cluster.html").read_text()
+    assert "Proposed trigger" in page
+    assert page.count("<circle") > 10

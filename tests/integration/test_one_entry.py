@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from harness.card import files as cards
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Physics, ScoreCard, WorkingPoint
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.cli import cli
 from leaderboard_app import static_site

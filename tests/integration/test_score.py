@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card, read_scores
-from harness.card.records import NotMeasured, ScoreCard, Stress, WorkingPoint
+from harness.card.physics import WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.stress import Stress
 from harness.sandbox.bubblewrap import find_bwrap
 from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
 from tests.events import make_events

@@ -11,8 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from harness.card.costs import ProcessorUse
 from harness.card.files import read_card
-from harness.card.records import ProcessorUse
 from harness.challenge import CpuTarget, MistagAtTpr
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest

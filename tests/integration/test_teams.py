@@ -9,7 +9,7 @@ import pytest
 
 from harness.board.public import public_part
 from harness.card.files import write_card
-from harness.card.records import ScoredChallenge
+from harness.card.run import ScoredChallenge
 from harness.challenge import Challenge
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.data.manifest import load_manifest

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
+from harness.card.costs import ProcessorUse
 from harness.card.files import read_card
-from harness.card.records import ProcessorUse, SignalMerit
+from harness.card.physics import SignalMerit
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 

@@ -17,7 +17,8 @@ from harness.board.formats import terminal_view
 from harness.board.rows import board_of
 from harness.card.files import read_card
 from harness.card.in_trigger import AddedPoint, StablePoint, UnreachedAddedPoint
-from harness.card.records import DataSummary, ScoreCard
+from harness.card.records import ScoreCard
+from harness.card.summary import DataSummary
 from harness.card.trigger_view import menu_view
 from harness.card.view import card_view
 from harness.challenge import Challenge

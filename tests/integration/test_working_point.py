@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from harness.board.public import public_part
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card, write_card
-from harness.card.records import NotMeasured
 from harness.data.manifest import load_manifest
 from tests.cards import make_card, make_challenge
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission

@@ -32,8 +32,8 @@ from hypothesis import strategies as st
 from harness.blackbox.seal import Secret, open_key
 from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
+from harness.card.figures import NotMeasured
 from harness.card.files import KeptScores, pack_scores, parse_card, unpack_scores
-from harness.card.records import NotMeasured
 from harness.challenge import ImageLayout
 from harness.ci.artefact import read_archive
 from harness.ci.documents import Plan, Scoring, Summary

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.card.records import Physics, WorkingPoint
+from harness.card.physics import Physics, WorkingPoint
 from harness.metrics.consistency import compare_scores
 from harness.metrics.evaluate import evaluate
 from harness.metrics.histogram import score_histogram

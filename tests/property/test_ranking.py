@@ -12,7 +12,9 @@ from harness.board import order
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.order import Ranking
-from harness.card.records import NotMeasured, ScoreCard, WorkingPoint
+from harness.card.figures import NotMeasured
+from harness.card.physics import WorkingPoint
+from harness.card.records import ScoreCard
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_firmware
 
 BASE = make_card()

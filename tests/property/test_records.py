@@ -8,21 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.card.records import (
-    Auc,
-    Check,
-    Compression,
-    Cost,
-    Figure,
-    Interval,
-    NotMeasured,
-    Physics,
-    RocPoints,
-    ScoreCard,
-    SignalRate,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.checks import Check
+from harness.card.costs import Compression, Cost
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
+from harness.card.hardware import Figure
+from harness.card.physics import Auc, Physics, RocPoints, SignalRate, WorkingPoint
+from harness.card.records import ScoreCard
 from harness.challenge import EVIDENCE_LADDER
 from tests.cards import make_card
 

@@ -11,8 +11,8 @@ import pytest
 
 from harness.board.formats import percent
 from harness.board.merit import merit_of
+from harness.card.figures import NotMeasured
 from harness.card.files import read_card
-from harness.card.records import NotMeasured
 from tools import baselines_page as pages
 from tools.baselines import SEED_SPREAD, SUBMISSIONS, TEAMS, TRAININGS, WHOLE_RUN
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.cards import make_card, write_board
 from tools.baselines import digest_of_folder
-from tools.cards import main, old_entries
+from tools.cards import main, old_entries, score_again
 from tools.pages import ROOT
 
 
@@ -36,3 +39,22 @@ def test_an_entry_with_a_card_of_its_files_is_done(tmp_path):
 def test_a_name_that_is_no_shipped_entry_scores_nothing(capsys):
     assert main(["nobody", "--list"]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("exit_code", "is_whole"), [(3, True), (0, False)])
+def test_old_cards_stay_where_the_entry_could_not_be_scored(
+    tmp_path, monkeypatch, exit_code, is_whole
+):
+    made(tmp_path, is_current=False)
+    folder = tmp_path / "results" / "sample" / "met_cut"
+    before = set(folder.glob("*.json"))
+
+    def score(command, **_):
+        shutil.copy(min(before), folder / "20990101T000000Z-aaaaaaaa.json")
+        if not is_whole:
+            (folder / "20990101T000000Z-aaaaaaaa.json").write_text("{}")
+        return subprocess.CompletedProcess(command, exit_code)
+
+    monkeypatch.setattr(subprocess, "run", score)
+    assert not score_again("sample", "met_cut", tmp_path)
+    assert before <= set(folder.glob("*.json"))

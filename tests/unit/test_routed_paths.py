@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.firmware.wires import WireDelays
+from harness.firmware.wires import GRADE_FACTORS, WireDelays
 from tools import routed_paths, vivado_paths
 from tools.vivado_paths import Net, RoutedPath, Source, Step
 
@@ -76,7 +76,7 @@ def test_nets_are_told_apart_by_what_they_join(path):
 
 def made_up(driver: str, fan_out: int, n_lut: int, grade: str = "-2") -> Net:
     path = RoutedPath(repository="a/b", design="d", grade=grade, n_lut=n_lut, steps=(), setup=())
-    delay_ns = FIT.general_ns(driver, fan_out, n_lut) * routed_paths.GRADE_FACTORS[grade]
+    delay_ns = FIT.general_ns(driver, fan_out, n_lut) * GRADE_FACTORS[grade]
     return Net(path=path, driver=driver, sink="lut", fan_out=fan_out, delay_ns=delay_ns)
 
 

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.card.figures import NotMeasured
 from harness.card.files import describe_file
-from harness.card.records import Figure, Firmware, NotMeasured
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Evidence, PartTotals, Target
 from harness.firmware.artefacts import compress, pack
 from harness.firmware.parts import is_known, part_of

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from harness.card.records import NO_SECOND_TRANSLATOR, Agreement, Firmware, TriedDepth
+from harness.card.hardware import NO_SECOND_TRANSLATOR, Agreement, Firmware, TriedDepth
 from harness.errors import LimitError
 from harness.firmware.artefacts import keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult

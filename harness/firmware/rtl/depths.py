@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.card.records import TriedDepth
+from harness.card.hardware import TriedDepth
 from harness.errors import LimitError
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.rtl.closing import Closed

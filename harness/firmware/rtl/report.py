@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.card.records import NO_SECOND_TRANSLATOR, Band, Figure, Firmware, StageLatency
+from harness.card.figures import Band
+from harness.card.hardware import NO_SECOND_TRANSLATOR, Figure, Firmware, StageLatency
 from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import DELAY_SCALE

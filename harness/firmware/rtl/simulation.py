@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Agreement
+from harness.card.hardware import Agreement
 from harness.challenge import Value
 from harness.errors import IntegrityError
 from harness.firmware.backend import FirmwareRequest, Text

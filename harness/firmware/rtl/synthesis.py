@@ -11,7 +11,8 @@ from typing import Literal, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.card.records import Agreement, Count
+from harness.card.figures import Count
+from harness.card.hardware import Agreement
 from harness.challenge import Value
 from harness.errors import EnvironmentFaultError, IntegrityError
 from harness.firmware.backend import Amount, FirmwareRequest, Text

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harness.card.records import Count, StageName
+from harness.card.figures import Count
+from harness.card.hardware import StageName
 from harness.challenge import Value
 from harness.firmware.backend import Amount
 

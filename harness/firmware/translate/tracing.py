@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.card.records import MAX_STAGE_NAME
+from harness.card.hardware import MAX_STAGE_NAME
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.da4ml_layers import layers_in_da4ml
 from harness.firmware.translate.exact import exact_da4ml

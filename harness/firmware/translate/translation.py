@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.card.records import MAX_STAGE_NAME, Count, ScoreWord, StageName
+from harness.card.figures import Count
+from harness.card.hardware import MAX_STAGE_NAME, ScoreWord, StageName
 from harness.challenge import Value
 from harness.errors import LimitError
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from harness.card.records import Count, StageName
+from harness.card.figures import Count
+from harness.card.hardware import StageName
 from harness.challenge import Value
 from harness.firmware.backend import Amount, FirmwareRequest
 from harness.firmware.tools import Files, Report, Request, disk_faults

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.card.records import Firmware
+from harness.card.hardware import Firmware
 from harness.challenge import Value
 from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
 from harness.firmware.artefacts import keep, unpack

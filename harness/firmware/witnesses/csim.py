@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.card.records import SECOND_TRANSLATOR, Agreement, Count
+from harness.card.figures import Count
+from harness.card.hardware import SECOND_TRANSLATOR, Agreement
 from harness.challenge import Value
 from harness.firmware.artefacts import unpack
 from harness.firmware.backend import FirmwareRequest

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Agreement
+from harness.card.hardware import Agreement
 from harness.errors import IntegrityError, Problem
 
 # The witness that is ranked; the others are compared with it.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Count
+from harness.card.figures import Count
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import InterpreterReport, run_interpreter

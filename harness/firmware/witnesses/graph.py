@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Agreement, Probability
+from harness.card.figures import Probability
+from harness.card.hardware import Agreement
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import BYTES_PER_SCORE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.errors import HarnessError
 from harness.sandbox import Sandbox, Workspace, open_sandbox
 from harness.sandbox.step import Limits

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.errors import HarnessError, IntegrityError, InvalidSubmissionError, SubmissionError
 from harness.sandbox import open_sandbox
 from harness.scoring.evaluation import evaluate_scores

@@ -7,7 +7,7 @@ import pytest
 
 from harness.blackbox.answer import choose, declare
 from harness.blackbox.reading import ATTRIBUTES
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from tests.cards import make_card
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
-from harness.blackbox.claim import Claim, compare, open_box, read_claim, score_claim
+from harness.blackbox.claim import (
+    Claim,
+    ClaimedCluster,
+    compare,
+    open_box,
+    read_claim,
+    score_claim,
+    score_cluster,
+)
 from harness.blackbox.master_key import KnownSignal, read_master_key, seal_master_key
 from harness.blackbox.seal import BoxKey, Secret, open_key, seal_key
-from harness.board.answers import Measured, in_order, read_opened
+from harness.board.answers import Measured, cluster_rows, in_order, read_opened
 from harness.data.hdf5_writer import write_events
 from harness.errors import DataError, InvalidSubmissionError, UsageError
 from tests.events import LAYOUT, make_challenge, make_events, toy_file
@@ -184,6 +194,67 @@ def test_a_cross_section_needs_the_luminosity_of_the_box(tmp_path: Path, box: Pa
     assert (found.true, found.pull) == (2.0, 1.0)
     without = key.model_copy(update={"luminosity_fb": None})
     assert score_claim(claim, without).cross_section_fb is None
+
+
+CLUSTER = """
+team: c_team
+challenge: toy
+new_physics: true
+cluster: {label: kmeans-16-1/3, events: [3, 13, 23, 4, 5]}
+"""
+
+
+def test_a_cluster_is_scored_by_its_purity_and_significance(tmp_path: Path, box: Path) -> None:
+    """Three of five events of the cluster are signal, of 20 in 200."""
+    adopt(tmp_path, box)
+    claim = write_claim(tmp_path / "c.yaml", CLUSTER)
+    opened, _ = open_box(
+        [claim], key_path=tmp_path / "box.key", secret=secret_of(tmp_path), results=tmp_path
+    )
+    (scored,) = opened.claims
+    assert scored.is_right
+    found = scored.cluster
+    assert found is not None
+    assert (found.label, found.n_events, found.n_signal) == ("kmeans-16-1/3", 5, 3)
+    assert (found.purity, found.efficiency) == (0.6, 0.15)
+    by_hand = sum(math.comb(20, k) * math.comb(180, 5 - k) for k in (3, 4, 5)) / math.comb(200, 5)
+    assert found.p_value == pytest.approx(by_hand)
+    assert found.significance == pytest.approx(-ndtri(by_hand))
+    assert found.purity_interval.lower < 0.6 < found.purity_interval.upper
+    assert read_opened(tmp_path, "toy") == (opened,)
+    (row,) = cluster_rows(opened)
+    assert row[:4] == ("c_team", "kmeans-16-1/3", "5", "3")
+    assert row[4].startswith("60 % (")
+
+
+def test_a_cluster_of_a_box_without_signal_is_background(tmp_path: Path, box: Path) -> None:
+    key = adopt(tmp_path, box, "0\n" * N_EVENTS)
+    found = score_cluster(ClaimedCluster(events=(1, 2)), key)
+    assert (found.purity, found.efficiency, found.p_value) == (0.0, None, 1.0)
+    assert found.significance == 0.0
+
+
+@pytest.mark.parametrize(
+    ("events", "what"),
+    [("[3, 3, 4]", "1 events twice"), (f"[3, {N_EVENTS}]", f"names event {N_EVENTS}")],
+)
+def test_a_cluster_names_events_of_the_box_once(
+    events: str, what: str, tmp_path: Path, box: Path
+) -> None:
+    adopt(tmp_path, box)
+    claim = write_claim(tmp_path / "c.yaml", CLUSTER.replace("[3, 13, 23, 4, 5]", events))
+    with pytest.raises(InvalidSubmissionError, match=what):
+        open_box(
+            [claim], key_path=tmp_path / "box.key", secret=secret_of(tmp_path), results=tmp_path
+        )
+    assert not (tmp_path / "toy").exists()
+
+
+@pytest.mark.parametrize("events", ["[]", "[-1]", "[1.5]", "[true]", "['x']"])
+def test_events_of_a_cluster_are_whole_numbers(events: str, tmp_path: Path) -> None:
+    claim = write_claim(tmp_path / "c.yaml", CLUSTER.replace("[3, 13, 23, 4, 5]", events))
+    with pytest.raises(InvalidSubmissionError):
+        read_claim(claim)
 
 
 def test_neither_a_small_nor_a_large_uncertainty_improves_the_expected_score() -> None:

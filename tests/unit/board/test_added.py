@@ -19,7 +19,7 @@ from harness.board.entry import Entry
 from harness.board.public import public_part
 from harness.board.rows import Board, board_of
 from harness.board.values import to_csv
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from tests.cards import make_board, make_card, write_board
 from tests.terminal import draw
 from tests.trigger_cards import NAME, SIGNALS, trigger_card

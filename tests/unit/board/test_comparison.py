@@ -10,7 +10,8 @@ import pytest
 from harness.board.comparison import Span, compare_rate, resolved_better
 from harness.board.contest import Rulebook
 from harness.board.merit import compare_merit
-from harness.card.records import ScoreCard, WorkingPoint
+from harness.card.physics import WorkingPoint
+from harness.card.records import ScoreCard
 from tests.boards import board, entry, with_point
 from tests.cards import N_SIGNAL, SIGNALS, TYPICAL_RATES, make_card
 

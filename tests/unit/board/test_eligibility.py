@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.board.eligibility import requirements
-from harness.card.records import (
-    NO_SECOND_TRANSLATOR,
-    SECOND_TRANSLATOR,
-    Agreement,
-    Band,
-    Check,
-    IsolationRecord,
-    NotMeasured,
-)
+from harness.card.checks import Check
+from harness.card.figures import Band, NotMeasured
+from harness.card.hardware import NO_SECOND_TRANSLATOR, SECOND_TRANSLATOR, Agreement
+from harness.card.run import IsolationRecord
 from harness.challenge import Budget, RankingRules
 from tests.boards import board, reasons, with_point
 from tests.cards import SIGNALS, TARGET, make_card, make_challenge, make_firmware

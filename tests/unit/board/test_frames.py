@@ -11,7 +11,7 @@ from harness.board.frames import board_frame, cards_frame
 from harness.board.rows import board_of
 from harness.board.values import to_csv
 from harness.card.files import write_card
-from harness.card.records import ScoredFile
+from harness.card.run import ScoredFile
 from harness.errors import UsageError
 from tests.cards import make_card, make_challenge
 

@@ -8,13 +8,24 @@ import time
 import pytest
 
 from harness.board import index as index_module
+from harness.board.boards import Boards
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Artefact
+from harness.card.hardware import Artefact
+from harness.errors import UsageError
 from tests.boxes import make_opened, write_opened
-from tests.cards import make_board, make_card, make_firmware, make_summary, write_board
+from tests.cards import (
+    make_board,
+    make_card,
+    make_challenge,
+    make_firmware,
+    make_summary,
+    write_board,
+)
 from tests.effort import processor_s
+from tests.reaches import firmware_of_program, make_reach, write_reach
+from tests.trigger_reports import make_cluster_report, make_watch_report, write_report
 
 
 @pytest.fixture
@@ -245,3 +256,84 @@ def test_five_hundred_cards_are_looked_through_in_a_small_part_of_the_time_of_re
 
     # An 80th of it: 15 ms of 1.2 s.
     assert looking_s < reading_s / 10
+
+
+def test_reports_after_the_trigger_are_found_beside_cards_of_a_team_of_the_folders_name(tmp_path):
+    write_board([make_card("trigger")], tmp_path)
+    found, quiet = make_cluster_report(), make_watch_report(is_quiet=True)
+    write_report(tmp_path, "b_found", found)
+    path = write_report(tmp_path, "a_quiet", quiet)
+    index = CardIndex(tmp_path)
+
+    snapshot = index.refresh()
+
+    assert [(one.name, one.report) for one in snapshot.reports["sample"]] == [
+        ("a_quiet", quiet),
+        ("b_found", found),
+    ]
+    assert [entry.card.submission.team for entry in snapshot.entries["sample"]] == ["trigger"]
+    path.write_text(quiet.model_copy(update={"challenge": "other"}).model_dump_json())
+    (one,) = [each for each in index.refresh().unreadable if "a_quiet" in each.name]
+    assert "lies in sample" in one.reason
+
+
+def test_a_report_that_no_page_could_draw_is_left_out_with_the_reason(tmp_path):
+    found, watched = make_cluster_report(), make_watch_report()
+    (spectrum,) = found.spectra
+    spectra = (spectrum.model_copy(update={"counts": {"observed": (1,)}}),)
+    alarms = (watched.alarms[0].model_copy(update={"map": (1.0,) * 16 * 4_000}),)
+    write_report(tmp_path, "spectrum", found.model_copy(update={"spectra": spectra}))
+    write_report(tmp_path, "map", watched.model_copy(update={"alarms": alarms}))
+    write_report(tmp_path, "whole", found)
+
+    snapshot = CardIndex(tmp_path).refresh()
+
+    assert [one.name for one in snapshot.reports["sample"]] == ["whole"]
+    reasons = " ".join(one.reason for one in snapshot.unreadable)
+    assert "the counts of a spectrum do not fit its bins" in reasons
+    assert "at most 1024 items" in reasons
+
+
+@pytest.mark.parametrize("source", ["sample:h0", "sample:h0@test[:200]", "sample:h0[10:]"])
+def test_what_names_a_hidden_signal_beside_the_cards_is_shown_to_the_organiser_alone(
+    tmp_path, source
+):
+    firmware = firmware_of_program()
+    card = make_card(challenge=make_challenge(hidden=("h0",)), firmware=firmware)
+    write_board([card], tmp_path)
+    reach = make_reach()
+    write_reach(
+        tmp_path, make_reach(signals={"lq": reach.signals["lq"], "h0": reach.signals["lq"]})
+    )
+    write_report(tmp_path, "injected", make_cluster_report(source=source))
+    write_report(tmp_path, "found", make_cluster_report())
+
+    public = CardIndex(tmp_path).refresh()
+    private = CardIndex(tmp_path, is_private=True).refresh()
+
+    for snapshot, names, signals in (
+        (public, ["found"], ["lq"]),
+        (private, ["found", "injected"], ["h0", "lq"]),
+    ):
+        assert [one.name for one in snapshot.reports["sample"]] == names
+        (entry,) = snapshot.entries["sample"]
+        assert sorted(entry.reach.signals) == signals
+        assert not snapshot.unreadable
+
+
+def test_reports_of_a_challenge_that_is_closed_are_not_shown(tmp_path):
+    write_report(tmp_path / "results", "found", make_cluster_report())
+    closed = make_challenge().model_copy(update={"private": "until_open"})
+
+    public = Boards(tmp_path / "results", [closed]).refresh()
+    private = Boards(tmp_path / "results", [closed], is_private=True).refresh()
+
+    assert public.reports == {}
+    assert list(private.reports) == ["sample"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", "Two Words", "a/b"])
+def test_a_report_is_published_under_a_name_of_a_file_alone(tmp_path, name):
+    with pytest.raises(UsageError, match="no name of a report"):
+        write_report(tmp_path / "results", name, make_watch_report())
+    assert not list(tmp_path.rglob("*.json"))

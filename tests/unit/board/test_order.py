@@ -6,7 +6,8 @@ import numpy as np
 
 from harness.board.comparison import resolved_better
 from harness.board.entry import data_digest
-from harness.card.records import Physics, ScoreCard
+from harness.card.physics import Physics
+from harness.card.records import ScoreCard
 from tests.boards import board, entry
 from tests.cards import SIGNALS, make_board, make_card, make_challenge, make_firmware
 

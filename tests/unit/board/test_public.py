@@ -7,7 +7,8 @@ import json
 
 from harness.board.index import CardIndex
 from harness.board.public import hidden_signals, public_part
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.challenge import RankingRules
 from tests.cards import make_card, make_challenge, write_board
 

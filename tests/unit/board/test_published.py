@@ -11,7 +11,8 @@ from harness.board.merit import compare_merit
 from harness.board.order import Ranking
 from harness.board.published import PublishedTable, gains_of, published_of
 from harness.board.rows import board_of
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from leaderboard_app.views.published import published_firmware, published_tables
 from leaderboard_app.views.trade_off import trade_off_picture
 from tests.boards import board

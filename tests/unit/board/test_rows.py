@@ -25,7 +25,9 @@ from harness.board.rows import (
     weakest_evidence,
     working_points,
 )
-from harness.card.records import Figure, NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure
+from harness.card.records import ScoreCard
 from tests import cards as made_up
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_challenge, make_firmware
 

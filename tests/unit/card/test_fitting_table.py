@@ -11,7 +11,7 @@ from harness.board.boards import Boards
 from harness.board.formats import terminal_view
 from harness.board.rows import board_of
 from harness.card.files import write_card
-from harness.card.records import Physics
+from harness.card.physics import Physics
 from harness.card.terminal import FittingTable, Heading
 from harness.card.view import card_view, physics_table
 from tests.cards import make_card

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, ScoreWord
 from harness.card.in_hardware import crossings, hardware_rows, lowest_integer
-from harness.card.records import Figure, NotMeasured, Physics, ScoreWord, WorkingPoint
+from harness.card.physics import Physics, WorkingPoint
 from tests.cards import make_card, make_firmware
 
 NOT_MEASURED = NotMeasured(not_measured="left out")

@@ -6,17 +6,12 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from harness.card.records import (
-    Auc,
-    Check,
-    Cost,
-    Figure,
-    Interval,
-    NotMeasured,
-    ScoreCard,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.checks import Check
+from harness.card.costs import Cost
+from harness.card.figures import Interval, NotMeasured, UnreachedWorkingPoint
+from harness.card.hardware import Figure
+from harness.card.physics import Auc, WorkingPoint
+from harness.card.records import ScoreCard
 from tests.cards import make_card, make_firmware
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import Compression, FixedWidths, NotMeasured
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
+from harness.card.hardware import FixedWidths
 from harness.card.view import card_view, synthesis_view
 from tests.cards import make_card
 from tests.terminal import draw

@@ -254,7 +254,7 @@ def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(sett
     from contextlib import nullcontext
 
     from harness.ci import queue
-    from harness.ci.workers import Workers
+    from harness.scoring.workers import Workers
 
     class Silent(Executor):
         def submit(self, *_: object) -> Future:

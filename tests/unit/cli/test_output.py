@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.cli import output
 from harness.cli.output import print_error, print_json
 from harness.errors import InvalidSubmissionError, Problem

@@ -19,7 +19,8 @@ from hgq.layers import (
 )
 from hgq.quantizer import Quantizer, QuantizerConfig
 
-from harness.card.records import Cost, NotMeasured
+from harness.card.costs import Cost
+from harness.card.figures import NotMeasured
 from harness.cost.flops import ENTRY, count, count_cost, count_flops, profile
 from harness.errors import HarnessFaultError, IntegrityError
 from harness.sandbox import Workspace

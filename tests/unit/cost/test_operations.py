@@ -20,7 +20,8 @@ from hgq.layers import (
 from hgq.quantizer import Quantizer, QuantizerConfig
 
 from harness import heads
-from harness.card.records import Compression, NotMeasured
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
 from harness.cost.flops import count_flops
 from harness.cost.layers import all_layers
 from harness.cost.operations import count_operations

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import DataSummary
+from harness.card.summary import DataSummary
 from harness.data.describe import describe, summarise_pt, write_plots
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest

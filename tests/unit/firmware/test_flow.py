@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.card.records import Figure, Firmware, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, FirmwareChoices
 from harness.errors import (
     EnvironmentFaultError,
@@ -26,6 +29,7 @@ from harness.errors import (
 )
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
+from harness.firmware.cache import Cache
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl import build, closing, depths
 from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
@@ -101,6 +105,18 @@ def test_a_period_with_wires_has_the_band_of_the_routed_designs():
     period_ns, band = request.netlist_period(2.0, 4.5)
 
     assert (period_ns, band.lower, band.upper) == pytest.approx((4.5, 4.5 * 0.74, 4.5 * 1.25))
+
+
+@pytest.mark.parametrize(
+    ("part", "factor"), [("xczu3eg", 1.2), ("xcvu9p-flga2104-3-e", 0.88), ("vu9p", 1.0)]
+)
+def test_a_slower_grade_has_a_longer_period(part, factor):
+    request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": part}))
+
+    period_ns, band = request.netlist_period(2.0, 4.5)
+
+    assert period_ns == pytest.approx(4.5 * factor)
+    assert band.upper == pytest.approx(4.5 * factor * 1.25)
 
 
 def test_a_family_without_routed_designs_keeps_the_allowance():
@@ -207,6 +223,40 @@ def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
     assert len(np.fromfile(found.scores)) == 50
     assert find(49) is None
     assert runs.names == []
+
+
+def test_looking_for_firmware_waits_for_nobody_who_makes_it(kept, small, tmp_path):
+    np.save(tmp_path / "events.npy", kept["rows"])
+    request = ask(small, tmp_path / "events.npy", tmp_path, settings=QUICK)
+    keys = {path.stem for path in kept["cache_root"].iterdir()}
+
+    with ThreadPoolExecutor() as pool, ExitStack() as held:
+        for key in keys:
+            held.enter_context(Cache(kept["cache_root"]).locked(key))
+        looking = pool.submit(find_made, request, backend="estimate", cache_root=kept["cache_root"])
+        try:
+            assert looking.result(timeout=30) is None
+        finally:
+            held.close()
+
+
+def test_nobody_waits_for_the_scores_of_firmware_that_was_found(kept, small, tmp_path):
+    cache = Cache(kept["cache_root"])
+    held: list[str] = []
+
+    def note_locks(step: Step, folder: Path):
+        for key in {path.stem for path in kept["cache_root"].iterdir()}:
+            with cache.locked_if_free(key) as is_free:
+                held.extend([] if is_free else [key])
+        return direct_step(step, folder)
+
+    np.save(tmp_path / "events.npy", kept["rows"][::-1])
+    request = ask(small, tmp_path / "events.npy", tmp_path, run_step=note_locks, settings=QUICK)
+    found = find_made(request, backend="estimate", cache_root=kept["cache_root"])
+
+    assert found is not None
+    # That of these scores in this order, not that of the design.
+    assert len(held) == 1
 
 
 @pytest.mark.parametrize(

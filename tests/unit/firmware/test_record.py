@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import Band, Figure, NotMeasured
+from harness.card.figures import Band, NotMeasured
+from harness.card.hardware import Figure
 from harness.challenge import Budget, PartTotals, Target
 from harness.errors import UsageError
 from harness.firmware.parts import PARTS, find_part, normalise_part, part_of

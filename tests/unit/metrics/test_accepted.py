@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.card.records import Gain, NotMeasured, TriggerCuts, WorkingPoint
+from harness.card.accepted import Gain, TriggerCuts
+from harness.card.figures import NotMeasured
+from harness.card.physics import WorkingPoint
 from harness.challenge import EventLayout, ObjectGroup
 from harness.metrics import accepted as acceptance
 from harness.metrics.evaluate import evaluate

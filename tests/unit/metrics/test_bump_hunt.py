@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import kstest
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.challenge import SmoothFit
 from harness.metrics.bump_hunt import hunt_bump, plan_hunt
 from harness.metrics.significance import local_significance, p_of

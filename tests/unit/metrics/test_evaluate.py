@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.card.records import Physics, UnreachedWorkingPoint, WorkingPoint
+from harness.card.figures import UnreachedWorkingPoint
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import mix64
 from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.evaluate import evaluate

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from harness.card.figures import NotMeasured
 from harness.card.mass import InjectedScan, MassFigures
-from harness.card.records import NotMeasured
 from harness.challenge import BumpHunt, ConstituentLayout, MassObservable
 from harness.data.mass import event_mass
 from harness.metrics.mass import measure_mass

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.card.in_trigger import AddedPoint, UnreachedAddedPoint
-from harness.card.records import Physics, WorkingPoint
+from harness.card.physics import Physics, WorkingPoint
 from harness.challenge import AddedEfficiencyAtRate
 from harness.metrics.evaluate import evaluate
 from harness.metrics.menu import measure_menu, without_accepted

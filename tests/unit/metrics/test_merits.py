@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.card.records import NotMeasured, SignalMerit
+from harness.card.figures import NotMeasured
+from harness.card.physics import SignalMerit
 from harness.challenge import (
     AddedEfficiencyAtRate,
     AreaUnderCurve,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.metrics.sculpting import (
     distance_to_uncut,
     divergence,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.metrics.two_samples import (
     frechet_gaussian,
     frechet_physics_distance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.errors import DataError
 from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import Cut, count_allowed, set_cut, tie_warnings

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from harness import plots
-from harness.card.records import RocPoints, ScoredFile
+from harness.card.physics import RocPoints
+from harness.card.run import ScoredFile
 from harness.errors import UsageError
 from harness.metrics.band import roc_band
 from harness.metrics.intervals import conservative_interval

@@ -15,7 +15,12 @@ import psutil
 import pytest
 from pydantic import BaseModel, JsonValue
 
-from harness.errors import InvalidSubmissionError, SubmissionError, UsageError
+from harness.errors import (
+    EnvironmentFaultError,
+    InvalidSubmissionError,
+    SubmissionError,
+    UsageError,
+)
 from harness.sandbox import EarlyStep, Sandbox, Workspace
 from harness.sandbox.step import Limits
 from harness.sandbox.workspace import StoppedError
@@ -171,6 +176,43 @@ def test_a_step_is_ended_where_what_it_waits_for_fails(workspace, start, error):
 
     with none_is_left(), pytest.raises((KeyboardInterrupt, InvalidSubmissionError)):
         fail_meanwhile()
+
+
+def test_a_step_that_is_ended_while_it_waits_is_no_fault_of_the_submission(workspace, start):
+    before = children()
+    with start(workspace, "found = 1") as early:
+        wait_until(lambda: early.is_warm)
+        assert not early.has_ended
+        for process in children() - before:
+            process.kill()
+        wait_until(lambda: early.has_ended)
+
+        with pytest.raises(EnvironmentFaultError, match="ended while it waited for its turn"):
+            workspace.finish(early, Found)
+
+
+def test_a_sandbox_that_failed_before_its_turn_says_why(workspace, start, monkeypatch):
+    def fail(*_: object, **__: object) -> list[str]:
+        return ["/bin/sh", "-c", "echo no namespaces >&2; exit 1"]
+
+    monkeypatch.setattr("harness.sandbox.bubblewrap.command", fail)
+    monkeypatch.setattr("harness.sandbox.start._worker_command", fail)
+    with start(workspace, "found = 1") as early:
+        wait_until(lambda: early.is_warm)
+        with pytest.raises(EnvironmentFaultError, match=r"did not start.*no namespaces"):
+            workspace.finish(early, Found)
+
+
+def test_a_step_that_cannot_be_started_leaves_no_descriptor(workspace, start, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with pytest.raises(EnvironmentFaultError, match="Cannot allocate"), start(workspace, ""):
+        pass
+
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 PARENT = """

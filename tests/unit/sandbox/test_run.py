@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.card.records import IsolationRecord
+from harness.card.run import IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,

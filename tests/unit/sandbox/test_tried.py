@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.run import IsolationRecord, IsolationTrial
 from harness.errors import EnvironmentFaultError
 from harness.sandbox import Workspace, bubblewrap, look, tried
 from harness.sandbox.look import TriedGuard

@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from harness.card.files import write_card
-from harness.card.records import ScoredFile
+from harness.card.run import ScoredFile
 from harness.errors import UsageError
 from tests.cards import make_card, make_challenge
 

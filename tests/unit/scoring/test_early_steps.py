@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from harness.errors import EnvironmentFaultError
+from harness.sandbox import EarlyStep
+from harness.sandbox.step import GIB
 from harness.scoring.beside import beside
-from harness.scoring.early import EarlySteps
+from harness.scoring.early import EarlySteps, has_room
 
 
 @dataclass
@@ -20,6 +25,7 @@ class Step:
 
     name: str
     is_warm: bool = False
+    has_ended: bool = False
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Starts:
 
     def plan(self, stack: ExitStack, *names: str) -> EarlySteps:
         planned = {name: partial(self.start, name) for name in names}
-        return EarlySteps(stack=stack, planned=planned)  # type: ignore[arg-type]
+        return EarlySteps(stack=stack, planned=planned, has_room=lambda: True)  # type: ignore[arg-type]
 
 
 def test_one_step_at_a_time_imports_and_all_end_with_the_run():
@@ -76,6 +82,59 @@ def test_a_step_that_was_not_started_at_its_turn_never_is():
         assert early.take("score") is None
         early.advance()
         assert [*starts.made] == ["cost"]
+
+
+def test_a_step_that_the_machine_ended_while_it_waited_is_started_at_its_turn():
+    starts = Starts()
+    with ExitStack() as stack:
+        early = starts.plan(stack, "score")
+        early.advance()
+        starts.made["score"].has_ended = True
+
+        assert early.take("score") is None
+
+    assert starts.ended == ["score"]
+
+
+@pytest.mark.parametrize(
+    "fault", [EnvironmentFaultError("cannot start"), OSError(24, "Too many open files")]
+)
+def test_a_machine_without_room_for_an_early_start_goes_on_without(fault):
+    starts = Starts()
+
+    def fail() -> AbstractContextManager[EarlyStep]:
+        raise fault
+
+    with ExitStack() as stack:
+        early = starts.plan(stack, "score", "cost")
+        early.planned["score"] = fail
+        early.advance()
+        early.advance()
+
+        assert early.take("score") is None
+        assert early.take("cost") is None
+    assert starts.made == {}
+
+
+def test_nothing_waits_on_a_machine_that_is_short_of_memory():
+    starts = Starts()
+    rooms = iter([False, True])
+    with ExitStack() as stack:
+        early = starts.plan(stack, "score")
+        early.has_room = lambda: next(rooms)
+        early.advance()
+        assert starts.made == {}
+
+        early.advance()
+        assert [*starts.made] == ["score"]
+
+
+@pytest.mark.parametrize(("n_bytes", "is_enough"), [(2 * GIB, True), (2 * GIB - 1, False)])
+def test_room_is_the_memory_that_the_machine_can_give(monkeypatch, n_bytes, is_enough):
+    seen = SimpleNamespace(available=n_bytes)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: seen)
+
+    assert has_room() is is_enough
 
 
 def test_work_beside_gives_its_result_or_what_it_raised():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.witnesses import graph
 from harness.sandbox import Workspace

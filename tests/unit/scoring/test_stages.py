@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.board.queued import stage_in
 from harness.sandbox.step import Usage
 from harness.scoring.stages import StageClock
 
@@ -37,6 +38,28 @@ def test_the_second_run_estimates_from_the_first(tmp_path):
 
     assert lines[0] == "export: the network (took 4 s last time)"
     assert lines[1].endswith("about 7 s left")
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_the_rest_of_a_stage_is_still_to_come_when_a_part_is_done(tmp_path, is_settled):
+    history = tmp_path / "timings.json"
+    history.write_text('{"sample": {"firmware": 600, "cost": 4}}')
+    lines: list[str] = []
+    clock = StageClock(progress=lines.append, history=history, kind="sample")
+
+    with clock.stage("firmware", "look", is_part=True):
+        pass
+    if is_settled:
+        clock.settle("firmware")
+    with clock.stage("cost", "count"):
+        pass
+    with clock.stage("firmware", "make"):
+        pass
+
+    assert [stage_in("\n".join(lines[:n])) for n in (1, 2, 4)] == [None, "cost", "firmware"]
+    assert ("about 600 s left" in lines[2]) is not is_settled
+    assert lines[3] == "firmware: make (took 600 s last time)"
+    assert "left" not in lines[4]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"sample": 3}', '{"sample": {"a": "x"}}'])

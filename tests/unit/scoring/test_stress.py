@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import NotMeasured, SkippedVariation, UnreachedWorkingPoint
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.stress import SkippedVariation
 from harness.challenge import Preselection
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.challenge import EventLayout, ObjectGroup
 from harness.data.mix import Mixture
 

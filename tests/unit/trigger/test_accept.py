@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, EnvironmentFaultError, UsageError
+from harness.scoring.workers import open_workers
 from harness.trigger import accept, folder
-from harness.trigger.accept import next_share, run_trigger
+from harness.trigger.accept import run_trigger
 from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import Steering
+from harness.trigger.steering import next_share
 from tests.events import make_events
 from tests.trigger_streams import met_score, settings, source
 
@@ -284,3 +286,108 @@ def test_an_event_that_fails_the_preselection_counts_and_is_never_accepted(tmp_p
 
 def test_constants_fit_each_other():
     assert accept.CHUNK_EVENTS * make_events(1).nbytes <= 128 * 1024**2
+
+
+# --- several chunks at the same time --------------------------------------------------------------
+
+
+def files_of(out) -> dict[str, bytes]:
+    paths = (path for path in out.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(paths)}
+
+
+def late_score(events) -> np.ndarray:
+    """Score as `met_score` does; the first chunks come last."""
+    time.sleep(0.05 if np.asarray(events)[0, 0, 0] > 25.0 else 0.0)
+    return met_score(events)
+
+
+def into(out, sources, *, workers=None, score=met_score, **changes):
+    with folder.held(out):
+        return run_trigger(
+            sources, settings(**changes), score, out, chunk_events=90, workers=workers
+        )
+
+
+@pytest.mark.parametrize("jobs", [2, 5])
+def test_chunks_that_are_scored_at_the_same_time_give_the_same_bytes(tmp_path, jobs):
+    sources = [source("a.h5", 530), source("b.h5", 340), source("c.h5", 20)]
+    steering = Steering(target=0.1, shares=(0.01, 0.5), thresholds=(90.0, 10.0))
+    changes = {"threshold": None, "steering": steering, "prescale": 3}
+
+    into(tmp_path / "one", sources, **changes)
+    with open_workers(jobs, None) as workers:
+        into(tmp_path / "part", sources[:1], workers=workers, **changes)
+        into(tmp_path / "many", sources, workers=workers, score=late_score, **changes)
+        into(tmp_path / "part", sources, workers=workers, **changes)
+    into(tmp_path / "one_part", sources[:1], **changes)
+    into(tmp_path / "one_part", sources, **changes)
+
+    assert len(files_of(tmp_path / "one")) > 10
+    assert files_of(tmp_path / "many") == files_of(tmp_path / "one")
+    assert files_of(tmp_path / "part") == files_of(tmp_path / "one_part")
+
+
+def test_what_came_before_a_fault_is_kept_whoever_scored_it(tmp_path):
+    bad = source("b.h5", make_events(10), sections=[0] * 10)
+    given = {"section_events": None, "section_column": "lumi_section"}
+    sources = [source("a.h5", make_events(530), sections=list(np.arange(530) // 50)), bad]
+    with pytest.raises(DataError, match="comes after section 10"):
+        into(tmp_path / "one", sources, **given)
+    with open_workers(3, None) as workers, pytest.raises(DataError, match="comes after section 10"):
+        into(tmp_path / "many", sources, workers=workers, **given)
+    assert folder.read_run(tmp_path / "one").n_events > 400
+    assert files_of(tmp_path / "many") == files_of(tmp_path / "one")
+
+
+def test_a_chunk_that_could_not_be_scored_is_not_passed_over(tmp_path):
+    sources = [source("a.h5", 530), source("b.h5", 340)]
+    into(tmp_path / "one", sources)
+    scored = []
+
+    def failing(events):
+        scored.append(len(events))
+        if len(scored) == 2:
+            raise DataError("the sandbox was killed")
+        time.sleep(0.05)
+        return met_score(events)
+
+    with open_workers(4, None) as workers, pytest.raises(DataError, match="was killed"):
+        into(tmp_path / "many", sources, workers=workers, score=failing)
+    n_kept = folder.read_run(tmp_path / "many").n_events
+    assert n_kept <= scored[0]
+    with open_workers(4, None) as workers:
+        into(tmp_path / "many", sources, workers=workers)
+    assert_same(tmp_path / "many", tmp_path / "one")
+
+
+@pytest.mark.parametrize("kind", ["KilledWorker", "FutureCancelledError"])
+def test_a_worker_of_a_cluster_that_is_lost_is_a_fault_of_the_machines(tmp_path, kind):
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    errors = {
+        "KilledWorker": KilledWorker("score", None, 3),
+        "FutureCancelledError": FutureCancelledError("score", "lost"),
+    }
+
+    def lost(events):
+        raise errors[kind]
+
+    with open_workers(2, None) as workers, pytest.raises(EnvironmentFaultError, match=kind):
+        into(tmp_path / "many", [source("a.h5", 530)], workers=workers, score=lost)
+
+
+def test_the_workers_of_a_cluster_give_the_same_bytes(tmp_path):
+    from distributed import LocalCluster
+
+    sources = [source("a.h5", 530), source("b.h5", 340)]
+    into(tmp_path / "one", sources)
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        open_workers(1, cluster.scheduler_address) as workers,
+    ):
+        into(tmp_path / "many", sources, workers=workers, score=late_score)
+    assert files_of(tmp_path / "many") == files_of(tmp_path / "one")

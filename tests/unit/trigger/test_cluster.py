@@ -22,27 +22,13 @@ from harness.trigger.pool import read_pool
 from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import Steering
 from tests.events import make_events
-from tests.trigger_streams import met_score, settings, source
+from tests.trigger_streams import accept, met_score, settings, signal_events, source
 
 SHARE = 0.4
 
 
 def accepted(folder: Path, events, **changes) -> Path:
-    """Run a trigger that accepts a fifth of made-up events."""
-    given = settings(**{"threshold": 40.0, "section_events": 10_000, **changes})
-    with held(folder):
-        run_trigger([source("a.h5", events, piece=5_000)], given, met_score, folder)
-    return folder
-
-
-def signal_events(n_events: int) -> np.ndarray:
-    """Events with large MET and six hard jets close to each other, and nothing else."""
-    generator = np.random.default_rng(8)
-    events = np.zeros((n_events, 19, 3), np.float32)
-    events[:, 0, 0] = generator.normal(150.0, 5.0, n_events)
-    events[:, 9:15, 0] = -np.sort(-generator.normal(120.0, 5.0, (n_events, 6)), axis=1)
-    events[:, 9:15, 1:] = generator.uniform(-1.0, 1.0, (n_events, 6, 2))
-    return events
+    return accept(folder, events, "a.h5", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +83,27 @@ def test_the_global_p_value_of_whole_reports_is_uniform_in_200_trials(tmp_path):
         expected = accepted(tmp_path / f"mc{trial}", make_events(3_000, seed=5_000 + trial))
         found.append(cluster_events(observed, [expected], n_toys=999, seed=trial).global_p)
     assert_uniform(np.array(found))
+
+
+def test_the_order_of_events_does_not_change_the_cells():
+    """Observed events are given first: k-means, which picks starts by position, must not see it."""
+    generator = np.random.default_rng(5)
+    points = generator.standard_normal((900, 3))
+    points[100:150] = points[:50]
+    points[200] = -0.0
+    points[300] = 0.0
+    order = generator.permutation(len(points))
+
+    found = find_cells(points, seed=2)
+    permuted = find_cells(points[order], seed=2)
+
+    assert len(found.names) > 100
+    assert permuted.names == found.names
+    np.testing.assert_array_equal(
+        permuted.members[permuted.atoms], found.members[found.atoms][order]
+    )
+    held = found.members[found.atoms]
+    np.testing.assert_array_equal(held[100:150], held[:50])
 
 
 def test_the_local_p_value_of_one_cell_is_the_binomial_one():
@@ -160,6 +167,28 @@ def test_what_a_variation_of_the_expectation_explains_is_not_unexpected(tmp_path
     assert both.varied_p[str(varied)] > both.level
     assert both.verdict.startswith("nothing unexpected")
     assert both.unexpected is None
+    # The envelope of all events holds the data: one in 4,000 of 6,000, twice.
+    (every,) = (one for one in both.clusters if one.name == "all/0")
+    assert every.varied[str(varied)] == pytest.approx(every.n_observed, rel=0.1)
+    assert every.envelope == (every.expected, every.varied[str(varied)])
+    page = cluster_page(both)
+    assert "with variations" in page
+    assert f"{every.envelope[0]:.1f} to {every.envelope[1]:.1f}" in page
+
+
+def test_clustered_events_lie_in_the_regions_of_their_own_cells():
+    """So the envelope and the nominal number are of one region, also where a cell has no centre."""
+    generator = np.random.default_rng(6)
+    points = generator.standard_normal((700, 3))
+    points[:40] = generator.normal(3.0, 0.05, (40, 3))
+    cells = find_cells(points, seed=1)
+    is_some = generator.random(700) < 0.3
+
+    np.testing.assert_array_equal(cells.count_others(points[is_some]), cells.count(is_some))
+    assert any(name.startswith("hdbscan/") for name in cells.names)
+    dense = [at for at, name in enumerate(cells.names) if name.startswith("hdbscan/")]
+    near = cells.count_others(np.full((5, 3), 3.0))
+    assert [near[at] for at in dense if cells.holds(at)[0]] == [5]
 
 
 def test_the_same_seed_gives_the_same_report(tmp_path, expectation):
@@ -175,7 +204,11 @@ def test_the_page_needs_no_other_host_and_escapes_names(found):
     assert "<script" not in page
     assert not re.search(r"(src|href)=|https?://|url\(", page)
     assert found.verdict in page
-    assert page.count("<svg") == len(found.spectra)
+    # One typical event is left.
+    assert page.count("<svg") == len(found.spectra) + 1
+    drawn = hostile.shown.objects
+    assert page.count("<circle") == sum(one.kind != "met" for one in drawn) > 5
+    assert page.count("stroke-dasharray") == sum(one.kind == "met" for one in drawn) == 1
 
 
 def test_the_report_is_json_that_is_read_again(found):
@@ -265,7 +298,21 @@ def test_a_p_value_is_a_bound_only_if_that_of_each_comparison_that_decides_is():
     resolved = replace(nominal, global_p=1e-3, is_smallest=False)
     compared = SimpleNamespace(scale=1.0, cells=SimpleNamespace(names=("all/0",)))
 
-    assert "(at least 3.7 sigma)" in _verdict(nominal, compared, {}, 0)
-    assert "(at least 3.7 sigma)" in _verdict(nominal, compared, {"up": nominal}, 0)
-    assert "(3.1 sigma)" in _verdict(nominal, compared, {"up": resolved}, 0)
-    assert "(3.1 sigma)" in _verdict(resolved, compared, {"up": nominal}, 0)
+    assert "(at least 3.7 sigma)" in _verdict([nominal], compared, 0)
+    assert "(at least 3.7 sigma)" in _verdict([nominal, nominal], compared, 0)
+    assert "(3.1 sigma)" in _verdict([nominal, resolved], compared, 0)
+    assert "(3.1 sigma)" in _verdict([resolved, nominal], compared, 0)
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_k_means_cannot_take_is_refused_before_anything_is_read(tmp_path, seed):
+    from click.testing import CliRunner
+
+    from harness.cli.trigger import cluster, reach
+
+    # FOLDER need not be there: the option is read first.
+    for command, more in ((cluster, []), (reach, ["--signal", "lq=there"])):
+        words = [str(tmp_path), "--expected", str(tmp_path), *more, "--seed", seed]
+        done = CliRunner().invoke(command, words)
+        assert done.exit_code == 2
+        assert "is not in the range" in done.output

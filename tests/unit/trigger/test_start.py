@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.card.files import newest_card, read_card
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, IntegrityError, UsageError
@@ -16,7 +16,7 @@ from harness.files import file_checksum
 from harness.firmware.artefacts import PROGRAM, compress, kept_program, program_digest
 from harness.trigger import start
 from harness.trigger.entry import TriggerEntry, find_entry
-from harness.trigger.start import TriggerRequest, settings_of
+from harness.trigger.start import TriggerRequest, settings_of, start_trigger
 from tests.trigger_streams import source
 
 ROOT = Path(__file__).parents[3]
@@ -138,3 +138,21 @@ def test_the_program_beside_a_card_is_the_one_that_the_card_names(tmp_path, entr
     assert kept_program(named, card_path) == program
     assert kept_program(entry.card, card_path) is None
     assert program_digest(named) == file_checksum(program)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threshold": float("nan")},
+        {"fpr": float("inf")},
+        {"rate_hz": float("nan"), "input_rate_hz": 1e6},
+        {"input_rate_hz": float("inf")},
+        {"gain": float("nan")},
+        {"follow_s": float("inf")},
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_before_anything_is_opened(tmp_path, options):
+    request = TriggerRequest(entry="none", events=("none",), out=tmp_path / "out", **options)
+    with pytest.raises(UsageError, match=r"is (nan|inf)"):
+        start_trigger(request)
+    assert not (tmp_path / "out").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.challenge import Condition
 from harness.data import hdf5
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, UsageError
@@ -52,6 +53,26 @@ def test_hdf5_and_parquet_give_the_same_events_rows_and_sections(tmp_path):
         np.testing.assert_array_equal(found, events)
         np.testing.assert_array_equal(rows, np.arange(30))
         np.testing.assert_array_equal(numbers, sections)
+
+
+def test_hdf5_and_parquet_say_the_pile_up_where_they_have_it(tmp_path):
+    events, pile_up = make_events(30), np.linspace(20.0, 70.0, 30)
+    write_hdf5(tmp_path / "a.h5", events)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["nPV"] = pile_up
+    write_parquet(tmp_path / "b.parquet", events, nPV=pile_up)
+    write_parquet(tmp_path / "c.parquet", events)
+    npv = Condition(name="npv", title="Pile-up", column="nPV", edges=(30.0, 45.0, 60.0))
+    rules = SAMPLE.model_copy(update={"conditions": (npv,)})
+
+    *both, without = sources_of([str(tmp_path)], rules, MANIFEST)
+
+    for source in both:
+        assert source.conditions == (npv,)
+        found = np.concatenate([piece.part(0, 99).beside["npv"] for piece in source.read()])
+        np.testing.assert_array_equal(found, pile_up)
+    assert without.conditions == ()
+    assert next(iter(without.read())).beside == {}
 
 
 def test_a_file_without_sections_has_none_and_one_that_is_named_must_be_there(tmp_path):

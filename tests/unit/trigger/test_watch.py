@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
+from harness.board.watch_report import NOT_KNOWN
+from harness.challenge import Condition
 from harness.data.manifest import load_manifest
 from harness.errors import UsageError
 from harness.trigger import trials
@@ -25,8 +27,9 @@ from harness.trigger.alarms import (
     p_values,
     raise_alarms,
 )
-from harness.trigger.folder import AcceptedEvents, held
+from harness.trigger.folder import AcceptedEvents, held, read_run
 from harness.trigger.page import watch_page
+from harness.trigger.passes import Family
 from harness.trigger.properties import Properties, Spectrum, properties_of
 from harness.trigger.trials import TRIALS, fault_of
 from harness.trigger.watch import _alarm, _which, watch_folder
@@ -94,6 +97,67 @@ def test_windows_add_up_the_last_sections():
 def test_the_change_point_is_where_the_share_changes():
     counts = np.concatenate([np.full(30, 50), np.full(12, 35)])
     assert change_point(counts, np.full(42, 1_000), 0.05) == 30
+
+
+@pytest.mark.parametrize("n_block", [7, 40, 300])
+def test_blocks_of_sections_give_what_all_of_them_at_once_give(n_block):
+    """Windows reach over the ends of blocks; the change comes before, at and after them."""
+    generator = np.random.default_rng(9)
+    trials = generator.integers(80, 120, 300)
+    shares = np.full((300, 6), 0.2)
+    for column, first in enumerate((5, 39, 40, 41, 250)):
+        shares[first:, column] = 0.4 if column % 2 else 0.05
+    counts = generator.binomial(trials[:, None], shares)
+    reference = np.full(6, 2_000)
+    watched = Watched(counts=counts, trials=trials, reference=reference, reference_trials=10_000)
+    family = Family(reference=reference, reference_trials=10_000, p_alarm=1e-5, n_sections=300)
+    ends = [slice(first, first + n_block) for first in range(0, 300, n_block)]
+
+    for some in ends:
+        family.feed(counts[some], trials[some])
+    tracing = family.trace()
+    for some in ends:
+        tracing.feed(counts[some], trials[some])
+
+    assert family.raised == raise_alarms(watched, 1e-5)
+    assert len(family.raised) == 5
+    for raised in family.raised:
+        traced = tracing.found()[raised.prop]
+        whole = change_point(counts[:, raised.prop], trials, 0.2)
+        assert traced.start == min(whole, raised.at)
+        np.testing.assert_array_equal(traced.before, counts[: traced.start].sum(axis=0))
+        assert traced.before_trials == trials[: traced.start].sum()
+    groups = np.array_split(np.arange(300), 100)
+    np.testing.assert_array_equal(family.grouped, [counts[some].sum(axis=0) for some in groups])
+    np.testing.assert_array_equal(family.grouped_trials, [trials[some].sum() for some in groups])
+
+
+def test_memory_of_the_watch_does_not_grow_with_the_number_of_sections():
+    family = Family(
+        reference=np.ones(500, np.int64), reference_trials=100, p_alarm=1e-9, n_sections=100_000
+    )
+    for _ in range(20):
+        family.feed(np.zeros((256, 500), np.int64), np.full(256, 10))
+    arrays = [getattr(family, name) for name in family.__slots__]
+    n_bytes = sum(one.nbytes for one in arrays if isinstance(one, np.ndarray))
+    assert n_bytes < 200 * 500 * 8
+
+
+def test_events_are_counted_in_blocks_as_they_are_at_once(monkeypatch):
+    monkeypatch.setattr("harness.trigger.properties._BLOCK_SECTIONS", 4)
+    known = accepted(make_events(60, seed=1))
+    found = replace(known, sections=np.sort(np.arange(60) % 15))
+    properties = properties_of(LAYOUT, known)
+    sections = np.arange(23)
+    parts = [found.part(first, first + 7) for first in range(0, 60, 7)]
+
+    whole = properties.count(parts, sections)
+    blocks = list(properties.blocks(parts, sections))
+
+    assert [len(one.sections) for one in blocks] == [4] * 5 + [3]
+    np.testing.assert_array_equal(np.concatenate([one.n_events for one in blocks]), whole.n_events)
+    for name, counts in whole.maps.items():
+        np.testing.assert_array_equal(np.concatenate([one.maps[name] for one in blocks]), counts)
 
 
 def test_nothing_is_said_of_events_like_the_reference(good, reference):
@@ -176,6 +240,53 @@ def test_a_rate_that_rises_is_an_alarm_of_its_own(tmp_path):
     assert 10 <= first.raised <= 12
 
 
+NPV = Condition(name="npv", title="Pile-up", column="nPV", edges=(20.0, 40.0, 50.0, 60.0))
+
+
+def piled_up(folder: Path, n_events: int, *, seed: int, loss_at_high: float = 0.0) -> Path:
+    """Run a trigger on events whose pile-up is known, of which it loses some at high pile-up."""
+    generator = np.random.default_rng(seed)
+    events = make_events(n_events, seed=seed)
+    pile_up = generator.uniform(15.0, 65.0, n_events)
+    pile_up[::1000] = np.nan
+    is_lost = (pile_up >= 50.0) & (generator.random(n_events) < loss_at_high)
+    events[is_lost, 0, 0] = 1.0
+    given = settings(threshold=20.0, section_events=1_000, conditions=(NPV,))
+    with held(folder):
+        name = "a.h5"
+        run_trigger([source(name, events, beside={"npv": pile_up})], given, met_score, folder)
+    return folder
+
+
+def test_the_rate_by_pile_up_is_counted_and_a_loss_at_high_pile_up_is_named(tmp_path):
+    good = piled_up(tmp_path / "good", 12_000, seed=51)
+    bad = piled_up(tmp_path / "bad", 12_000, seed=52, loss_at_high=0.5)
+
+    quiet = watch_folder(piled_up(tmp_path / "again", 12_000, seed=53), good)
+    report = watch_folder(bad, good)
+
+    assert quiet.alarms == ()
+    low, middle, high = report.conditions
+    assert [one.label for one in report.conditions] == ["20 to 40", "40 to 50", "50 to 60"]
+    # What is beyond is in the outermost bins; the twelve without a number are in none.
+    assert low.n_events + middle.n_events + high.n_events == 12_000 - 12
+    assert middle.n_events == pytest.approx(12_000 / 5, rel=0.1)
+    assert high.rate == pytest.approx(high.reference_rate / 2, rel=0.15)
+    assert low.interval.lower < low.reference_rate < low.interval.upper
+    assert any(
+        one.sentence.startswith("the rate of accepted events at Pile-up 50 to 60 is")
+        for one in report.alarms
+    )
+    assert "Pile-up 50 to 60" in watch_page(report)
+    assert read_run(bad).settings.conditions == (NPV,)
+
+
+def test_without_the_pile_up_its_dependence_is_not_known(good, reference):
+    report = watch_folder(good, reference)
+    assert report.conditions == ()
+    assert NOT_KNOWN in watch_page(report)
+
+
 def test_a_reference_with_other_settings_and_an_unknown_trial_are_refused(tmp_path, good):
     other = run(tmp_path, make_events(500, seed=2), threshold=1.0)
     with pytest.raises(UsageError, match="its threshold is another"):
@@ -188,15 +299,16 @@ def test_a_reference_with_other_settings_and_an_unknown_trial_are_refused(tmp_pa
 def test_braces_in_a_unit_are_text(unit):
     spectrum = Spectrum(name="area", title="Area", unit=unit, cuts=np.array([3.0]))
     counts = np.concatenate([np.full(10, 20), np.full(10, 60)])
-    watched = Watched(
-        counts=counts[:, None], trials=np.full(20, 100), reference=np.array([2_000]),
-        reference_trials=10_000,
-    )  # fmt: skip
-    (raised,) = raise_alarms(watched, 1e-5)
-
-    alarm = _alarm(
-        "spectrum", "area", watched, raised, np.arange(20), [0], _which(spectrum, raised.prop)
+    family = Family(
+        reference=np.array([2_000]), reference_trials=10_000, p_alarm=1e-5, n_sections=20
     )
+    family.feed(counts[:, None], np.full(20, 100))
+    tracing = family.trace()
+    tracing.feed(counts[:, None], np.full(20, 100))
+    (raised,) = family.raised
+    when = raised, tracing.found()[0]
+
+    alarm = _alarm("spectrum", "area", family, when, np.arange(20), [0], _which(spectrum, 0))
 
     assert alarm.sentence == (
         f"events with area of at least 3 {unit} are 3 times as many since section 10 "

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.card.records import Agreement, Figure
+from harness.card.hardware import Agreement, Figure
 from harness.challenge import Budget, PartTotals
 from harness.errors import InvalidSubmissionError, UsageError
 from harness.firmware.artefacts import compress, decompress

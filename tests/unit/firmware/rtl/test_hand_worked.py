@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import Figure, Firmware
+from harness.card.hardware import Figure, Firmware
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.delays import CLOCK_TO_Q_NS, adder_ns
 from harness.firmware.parts import find_part

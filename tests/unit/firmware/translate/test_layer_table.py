@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.card.records import Firmware
+from harness.card.hardware import Firmware
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.quantise import load_fixed_point, to_fixed_width

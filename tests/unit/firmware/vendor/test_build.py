@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import Figure, Firmware
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import FirmwareChoices
 from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware.backend import FirmwareSettings

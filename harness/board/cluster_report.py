@@ -1,13 +1,16 @@
-"""The report of `harness cluster`."""
+"""The report of `harness cluster`; boards show those that lie beside the cards."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from harness.board.streams import StreamSummary
+from harness.card.accepted import Distribution
+from harness.card.consistency import counts_fit
 from harness.card.figures import Count, Interval, Probability, Text
-from harness.card.records import Distribution
+from harness.card.summary import ExampleEvent
 from harness.challenge import Name, Value
 
 
@@ -22,6 +25,10 @@ class Cluster(Value):
         `n_simulated`, scaled to the exposure of the data.
     expected_interval : Interval
         Of the mean number that is expected: the statistics of the simulation.
+    varied : mapping of folder to float
+        The number that each variation of the expectation gives, in the same region: an event of it
+        belongs to the cluster whose centre is nearest (k-means), or to that of the nearest of the
+        events that were clustered (HDBSCAN).
     local_p : float
         Of an excess in this cluster alone, in one of so many that were searched.
     composition : mapping of source to float
@@ -35,19 +42,33 @@ class Cluster(Value):
     n_simulated: Count
     expected: Annotated[float, Field(ge=0)]
     expected_interval: Interval
+    varied: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     local_p: Probability
     composition: dict[str, Probability]
     means: dict[Name, tuple[float | None, float | None]]
 
+    @property
+    def envelope(self) -> tuple[float, float]:
+        """The smallest and the largest number that is expected, nominal and varied."""
+        every = (self.expected, *self.varied.values())
+        return min(every), max(every)
+
 
 class TypicalEvent(Value):
-    """An observed event near the middle of the cluster."""
+    """An observed event near the middle of the cluster.
+
+    Attributes
+    ----------
+    shown : ExampleEvent or None
+        For the event display; None where the layout has not what it shows.
+    """
 
     source: str
     section: int
     row: Count
     score: float
     features: dict[Name, float]
+    shown: ExampleEvent | None = None
 
 
 class PassingShare(Value):
@@ -90,6 +111,8 @@ class ClusterReport(Value):
 
     Attributes
     ----------
+    data, expectation : StreamSummary
+        What was compared; one summary for each folder of the expectation.
     observed_share : float or None
         Exposure of the data over that of data and simulation; None: only shapes were compared.
     global_p : float
@@ -106,6 +129,7 @@ class ClusterReport(Value):
     """
 
     schema_version: Literal[1] = 1
+    kind: Literal["cluster"] = "cluster"
     team: Name
     challenge: Name
     verdict: Text
@@ -114,6 +138,8 @@ class ClusterReport(Value):
     varied_p: dict[str, Probability] = Field(default_factory=dict)
     n_toys: Count
     seed: int
+    data: StreamSummary
+    expectation: tuple[StreamSummary, ...]
     parameters: dict[str, str]
     threshold: float
     n_observed: Count
@@ -126,3 +152,9 @@ class ClusterReport(Value):
     typical: tuple[TypicalEvent, ...] = Field(default=(), max_length=10)
     trigger: DedicatedTrigger | None = None
     warnings: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> ClusterReport:
+        if not all(map(counts_fit, self.spectra)):
+            raise ValueError("the counts of a spectrum do not fit its bins")
+        return self

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import EnvironmentFaultError, install_extra
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +57,26 @@ def open_workers(jobs: int, cluster: str | None) -> Iterator[Workers]:
             return len(client.scheduler_info(n_workers=-1)["workers"])
 
         yield Workers(executor=executor, count=count, room=lambda: 2 * max(1, count()))
+
+
+def result_of(future: Future[T]) -> T:
+    """Wait for what a worker gives.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The worker or its scheduler was lost.
+    """
+    try:
+        return future.result()
+    except Exception as error:
+        is_lost = isinstance(error, CancelledError | TimeoutError)
+        if not is_lost and not type(error).__module__.startswith("distributed."):
+            raise
+        raise EnvironmentFaultError(
+            f"a worker of the cluster was lost: {type(error).__name__}",
+            fix="look at the workers' memory and logs, then give the same command again",
+        ) from error
 
 
 def _client(cluster: str) -> Client:
