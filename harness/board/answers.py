@@ -12,13 +12,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.board.beside_cards import read_beside
 from harness.board.formats import DASH, percent
 from harness.card.figures import Count, Interval, Probability
-from harness.card.files import MAX_CARD_BYTES
 from harness.card.run import Digest
 from harness.challenge import Name, Positive, Utc, Value
-from harness.errors import DataError
-from harness.files import load_json, read_bounded, read_json
+from harness.files import read_json
 
 OPENED_FOLDER = "opened"
 _SUFFIX = ".json"
@@ -194,25 +193,8 @@ def by_opening(boxes: Sequence[OpenedBox]) -> tuple[OpenedBox, ...]:
 
 
 def read_box(path: Path) -> OpenedBox | None:
-    """Read a file of a board if it is a box; None for a card, of a team of the folder's name.
-
-    Raises
-    ------
-    DataError
-        It is broken, or of another challenge than its folder says.
-    """
-    content = load_json(
-        read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
-    )
-    if not isinstance(content, dict) or "box_name" not in content:
-        return None
-    box = read_json(path, OpenedBox, max_bytes=MAX_CARD_BYTES)
-    if box.challenge != path.parent.parent.name:
-        raise DataError(
-            f"says it is a box of {box.challenge} but lies in {path.parent.parent.name}",
-            where=str(path),
-        )
-    return box
+    """Read a file of a board if it is a box; see `read_beside`."""
+    return read_beside(path, lambda content: OpenedBox if "box_name" in content else None)
 
 
 def contents_text(opened: OpenedBox) -> str:

@@ -13,13 +13,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.board.beside_cards import read_beside
 from harness.card.figures import Count, Interval, NotMeasured, Probability, Text
-from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import ScoreCard
 from harness.card.run import Digest
 from harness.challenge import Name, Positive, Value
-from harness.errors import DataError
-from harness.files import load_json, read_bounded, read_json
 
 REACH_FOLDER = "reach"
 _MAX_POINTS = 1000
@@ -163,25 +161,8 @@ def reach_path(results: Path, challenge: str, team: str) -> Path:
 
 
 def read_reach(path: Path) -> Reach | None:
-    """Read a file of a board if it is such a record; None for a card, of a team of this name.
-
-    Raises
-    ------
-    DataError
-        It is broken, or of another challenge than its folder says.
-    """
-    content = load_json(
-        read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
-    )
-    if not isinstance(content, dict) or "false_discovery" not in content:
-        return None
-    found = read_json(path, Reach, max_bytes=MAX_CARD_BYTES)
-    if found.challenge != path.parent.parent.name:
-        raise DataError(
-            f"says it is of {found.challenge} but lies in {path.parent.parent.name}",
-            where=str(path),
-        )
-    return found
+    """Read a file of a board if it is such a record; see `read_beside`."""
+    return read_beside(path, lambda content: Reach if "false_discovery" in content else None)
 
 
 def reach_of(card: ScoreCard, found: Iterable[Reach]) -> Reach | None:

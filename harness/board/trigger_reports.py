@@ -6,18 +6,26 @@ They lie in ``results/<challenge>/trigger/<name>.json``; a board shows them unde
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from pydantic import JsonValue
+
+from harness.board.beside_cards import read_beside
 from harness.board.cluster_report import ClusterReport
 from harness.board.watch_report import WatchReport
-from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES
+from harness.card.files import CARD_SUFFIX
 from harness.challenge import is_name
-from harness.errors import DataError, UsageError
-from harness.files import load_json, make_folder, read_bounded, read_json, write_whole
+from harness.errors import UsageError
+from harness.files import make_folder, write_whole
 
 TRIGGER_FOLDER = "trigger"
+_KINDS: Mapping[str, type[ClusterReport | WatchReport]] = {
+    "cluster": ClusterReport,
+    "watch": WatchReport,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,27 +70,12 @@ def publish_report(results: Path, name: str, report: ClusterReport | WatchReport
 
 
 def read_report(path: Path) -> NamedReport | None:
-    """Read a file of a board if it is a report; None for a card, of a team of the folder's name.
-
-    Raises
-    ------
-    DataError
-        It is broken, or of another challenge than its folder says.
-    """
-    content = load_json(
-        read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
-    )
-    kind = content.get("kind") if isinstance(content, dict) else None
-    report: ClusterReport | WatchReport
-    if kind == "cluster":
-        report = read_json(path, ClusterReport, max_bytes=MAX_CARD_BYTES)
-    elif kind == "watch":
-        report = read_json(path, WatchReport, max_bytes=MAX_CARD_BYTES)
-    else:
+    """Read a file of a board if it is a report; see `read_beside`."""
+    report = cast("ClusterReport | WatchReport | None", read_beside(path, _kind_of))
+    if report is None:
         return None
-    if report.challenge != path.parent.parent.name:
-        raise DataError(
-            f"says it is of {report.challenge} but lies in {path.parent.parent.name}",
-            where=str(path),
-        )
     return NamedReport(name=path.name.removesuffix(CARD_SUFFIX), report=report)
+
+
+def _kind_of(content: Mapping[str, JsonValue]) -> type[ClusterReport | WatchReport] | None:
+    return _KINDS.get(str(content.get("kind")))

@@ -218,7 +218,7 @@ def test_answers_to_a_box_are_read_and_are_no_card(tmp_path):
     elsewhere.mkdir(parents=True)
     path.rename(elsewhere / path.name)
     (refused,) = index.refresh().unreadable
-    assert "says it is a box of sample but lies in another" in refused.reason
+    assert "says it is of sample but lies in another" in refused.reason
 
 
 def test_artefacts_are_those_that_lie_there_and_that_the_card_names(tmp_path):
