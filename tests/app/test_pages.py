@@ -420,7 +420,10 @@ def test_answers_to_a_box_are_shown_after_its_opening_and_not_before(open_page, 
     assert not app.info
     text = html(app)
     assert "834 events of X to YY (3,500 GeV)" in text
-    first, second = re.findall("<tr><th>.*?(?=<tr>|</table>)", text)[-2:]
+    rows = re.findall("<tr><th>.*?(?=<tr>|</table>)", text)
+    assert "significance" in rows[-2]
+    assert "a_team" in rows[-1]
+    first, second = rows[-4:-2]
     for cell in ("a_team", "yes, right", "3,600 ± 50", "3,500", "+2.00", "9 ± 1 fb", "8.34 fb"):
         assert cell in first
     assert "no, wrong" in second

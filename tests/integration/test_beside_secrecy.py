@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 import harness
 from harness.data.beside import names_beside
 from harness.data.fetch import fetch
 from harness.sandbox import Sandbox
+from harness.sandbox.run import Started
 from harness.sandbox.step import Step, StepResult
 from tests.beside import challenge_beside, write_beside
 from tests.integration.conftest import MODEL, OPEN_MODEL, write_submission
+
+Result: TypeAlias = StepResult[dict[str, JsonValue]]
 
 
 def below(path: Path) -> Iterator[Path]:
@@ -41,10 +47,11 @@ def test_no_step_is_given_a_file_beside_the_events(
     secret = [np.load(path).tobytes() for path in kept]
     given: list[Path] = []
     names: set[str] = set()
-    run = Sandbox.run
+    run, start, finish = Sandbox.run, Sandbox.start, Started.finish
 
-    def recorded(self: Sandbox, step: Step, folder: Path) -> StepResult[dict[str, object]]:
-        given.extend(one for path in [*step.inputs.values(), *step.tools] for one in below(path))
+    def look(step: Step, *later: Path) -> None:
+        places = [*step.inputs.values(), *step.tools, *later]
+        given.extend(one for path in places for one in below(path))
         names.update(step.inputs)
         texts = json.dumps(step.request).encode()
         assert not any(values in texts for values in secret)
@@ -52,9 +59,24 @@ def test_no_step_is_given_a_file_beside_the_events(
             assert cache not in path.resolve().parents
             content = path.read_bytes()
             assert not any(values in content for values in secret), path
+
+    def run_looked(self: Sandbox, step: Step, folder: Path) -> Result:
+        look(step)
         return run(self, step, folder)
 
-    monkeypatch.setattr(Sandbox, "run", recorded)
+    def start_looked(
+        self: Sandbox, step: Step, folder: Path
+    ) -> contextlib.AbstractContextManager[Started]:
+        look(step)
+        return start(self, step, folder)
+
+    def finish_looked(self: Started, step: Step, contents: Mapping[str, Path]) -> Result:
+        look(step, *contents.values())
+        return finish(self, step, contents)
+
+    monkeypatch.setattr(Sandbox, "run", run_looked)
+    monkeypatch.setattr(Sandbox, "start", start_looked)
+    monkeypatch.setattr(Started, "finish", finish_looked)
     manifest = tmp_path / "manifest.yaml"
     manifest.write_text(
         json.dumps({"schema": 1, "challenges": [challenge.model_dump(mode="json")]})

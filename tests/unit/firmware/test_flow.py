@@ -534,14 +534,16 @@ def test_the_depths_of_the_smallest_predicted_latency_are_synthesised(small, tmp
         # Of the third of them the tool does not end in time.
         if len(asked) == 3:
             raise LimitError("too slow")
-        report = SimpleNamespace(logic_ns=8.0 / asked[-1], lut=9, ff=9 * asked[-1], dsp=0)
+        report = SimpleNamespace(
+            logic_ns=8.0 / asked[-1], wired_ns=16.0 / asked[-1], lut=9, ff=9 * asked[-1], dsp=0
+        )
         return SimpleNamespace(verilog=verilog, report=report)
 
     monkeypatch.setattr(depths, "write_verilog", write)
     monkeypatch.setattr(depths, "synthesise_verilog", synthesise)
     made = SimpleNamespace(
         verilog=SimpleNamespace(report=SimpleNamespace(n_stages=30)),
-        report=SimpleNamespace(logic_ns=2.0, lut=9, ff=200, dsp=0),
+        report=SimpleNamespace(logic_ns=2.0, wired_ns=4.0, lut=9, ff=200, dsp=0),
     )
 
     closed = closing.Closed(mapped=made, n_attempts=1)
