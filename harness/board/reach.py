@@ -114,7 +114,7 @@ class Reach(Value):
     exposure, expected_exposure : float
         Background events of the data and of the simulation.
     n_observed, n_simulated : int
-        Accepted of them; trials draw anew which of them are the data.
+        Accepted of them; each trial draws which of them are the data.
     level : float
         Global p-value of a discovery.
     variations : tuple of str

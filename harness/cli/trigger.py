@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -20,11 +21,20 @@ from harness.cli.options import (
 from harness.cli.output import print_result
 
 if TYPE_CHECKING:
+    from harness.board.cluster_report import ClusterReport
+    from harness.board.watch_report import WatchReport
     from harness.card.run import IsolationKind
 
+_Report = TypeVar("_Report", "ClusterReport", "WatchReport")
 # Seeds of k-means are five times as large, and below 2**32.
 _SEED = click.IntRange(0, 2**29)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
+_publish_option = click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
 
 
 @click.command()
@@ -178,12 +188,7 @@ def trigger(
 )
 @click.option("--seed", type=_SEED, default=1, show_default=True, help="Of clusters and toys.")
 @click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
-@click.option(
-    "--publish",
-    "published",
-    metavar="NAME",
-    help="Write it beside the cards under this name: boards show it.",
-)
+@_publish_option
 @results_option
 @json_option
 def cluster(
@@ -205,8 +210,6 @@ def cluster(
     Both are folders of `harness trigger` with the same entry. The global p-value corrects for all
     clusters that were searched.
     """
-    from harness.board.trigger_reports import publish_report
-    from harness.files import write_json, write_whole
     from harness.trigger.cluster import cluster_events
     from harness.trigger.page import cluster_page
     from harness.trigger.view import cluster_view
@@ -220,11 +223,7 @@ def cluster(
         is_shape_only=shape_only,
         varied=varied,
     )
-    if out is not None:
-        write_whole(out / "cluster.html", cluster_page(report).encode())
-        write_json(out / "cluster.json", report)
-    if published is not None:
-        publish_report(results, published, report)
+    _hand_out("cluster", report, cluster_page, out, published, results)
     print_result(report, cluster_view(report), as_json=as_json)
 
 
@@ -258,12 +257,7 @@ def cluster(
     help="Put this fault into the events from the middle section on.",
 )
 @click.option("--out", type=FOLDER, help="Write watch.json and watch.html here.")
-@click.option(
-    "--publish",
-    "published",
-    metavar="NAME",
-    help="Write it beside the cards under this name: boards show it.",
-)
+@_publish_option
 @results_option
 @manifest_option
 @json_option
@@ -284,9 +278,7 @@ def watch(
 
     Rate, maps of occupancy, multiplicities, spectra and the score are watched.
     """
-    from harness.board.trigger_reports import publish_report
     from harness.data.manifest import load_manifest
-    from harness.files import write_json, write_whole
     from harness.trigger.folder import read_run
     from harness.trigger.page import watch_page
     from harness.trigger.trials import fault_of
@@ -300,12 +292,27 @@ def watch(
     report = watch_folder(
         folder, reference, per_day=per_day, section_s=section_s, fault=fault, trial=trial
     )
+    _hand_out("watch", report, watch_page, out, published, results)
+    print_result(report, watch_view(report), as_json=as_json)
+
+
+def _hand_out(
+    name: str,
+    report: _Report,
+    page: Callable[[_Report], str],
+    out: Path | None,
+    published: str | None,
+    results: Path,
+) -> None:
+    """Write a report and its page into the folder `out`, and beside the cards, where asked for."""
+    from harness.board.trigger_reports import publish_report
+    from harness.files import write_json, write_whole
+
     if out is not None:
-        write_whole(out / "watch.html", watch_page(report).encode())
-        write_json(out / "watch.json", report)
+        write_whole(out / f"{name}.html", page(report).encode())
+        write_json(out / f"{name}.json", report)
     if published is not None:
         publish_report(results, published, report)
-    print_result(report, watch_view(report), as_json=as_json)
 
 
 @click.command()

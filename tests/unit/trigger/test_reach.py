@@ -217,7 +217,7 @@ def test_more_trials_go_on_with_those_that_were_made(streams, folders, monkeypat
     assert more.signals["lq"].points[:n_points] == few.signals["lq"].points
     assert 30 < len(made) < 70
 
-    # Other events of a signal, or another seed, and its trials are made anew.
+    # Other events of a signal, or another seed, and its trials are made again.
     known(monkeypatch)
     other = accept(tmp_path / "signal", signal_events(300), "signal")
     changed = measure_reach(
