@@ -399,6 +399,35 @@ def test_a_chart_of_the_site_is_saved_in_colours_for_white_paper(visit, site, tm
 
 
 @pytest.mark.browser
+def test_a_chart_of_the_site_is_printed_alone_on_a_page_of_its_size(visit, site, tmp_path):
+    seen = visit((site / "sample" / "compare" / "team_004.html").as_uri(), scheme="dark")
+    page = seen.page
+    # A headless browser has no printer: what it would print is looked at.
+    page.context.add_init_script("window.print = () => { top.isAsked = true; }")
+    page.reload()
+    page.locator("figure .drawn svg").first.wait_for()
+    page.locator("summary", has_text="Figures of this chart").first.click()
+
+    page.get_by_role("button", name="PDF", exact=True).first.click()
+
+    page.wait_for_function("window.isAsked")
+    frame = page.frame_locator("#on-paper")
+    drawing = frame.locator("svg").first
+    width, height = (float(drawing.get_attribute(side)) for side in ("width", "height"))
+    rules = page.evaluate(
+        "[...document.getElementById('on-paper').contentDocument.adoptedStyleSheets[0].cssRules]"
+        ".map(rule => rule.cssText).join(' ')"
+    )
+    assert f"size: {width:g}px {height:g}px" in rules
+    markup = drawing.evaluate("e => e.outerHTML")
+    assert "currentColor" not in markup
+    assert "#111111" in markup
+    assert "<text" in markup
+    assert page.locator("#on-paper").count() == 1
+    assert seen.problems == []
+
+
+@pytest.mark.browser
 def test_an_entry_has_a_table_of_contents_and_its_digest_is_copied_by_a_press(visit, site):
     seen = visit((site / "sample" / "entries" / "team_004.html").as_uri())
     page = seen.page

@@ -121,21 +121,48 @@ async function saved(figure, sets, kind) {
   const { view } = await embed(place, printed(figure, sets), {
     mode: "vega-lite", renderer: "none", actions: false, ast: true,
   });
-  const link = document.createElement("a");
-  link.download = `${document.title.replace(/[^A-Za-z0-9]+/g, "_")}.${kind}`;
-  link.href = await view.toImageURL(kind, kind === "png" ? boardPrint.scale : 1);
-  link.click();
+  const name = document.title.replace(/[^A-Za-z0-9]+/g, "_");
+  if (kind === "pdf") {
+    printedAlone(await view.toSVG(), name);
+  } else {
+    const link = document.createElement("a");
+    link.download = `${name}.${kind}`;
+    link.href = await view.toImageURL(kind, kind === "png" ? boardPrint.scale : 1);
+    link.click();
+  }
   view.finalize();
+}
+
+/* A chart alone on a page of its own size: the browser's own printer writes it as PDF, with texts as
+   text. The frame stays until the next one, as browsers differ in when printing has ended. */
+function printedAlone(svg, name) {
+  document.getElementById("on-paper")?.remove();
+  const frame = document.createElement("iframe");
+  frame.id = "on-paper";
+  frame.title = name;
+  frame.tabIndex = -1;
+  frame.setAttribute("aria-hidden", "true");
+  document.body.append(frame);
+  const page = frame.contentDocument;
+  page.title = name;
+  const drawing = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+  page.body.append(page.importNode(drawing, true));
+  const [width, height] = ["width", "height"].map((side) => drawing.getAttribute(side));
+  const sheet = new frame.contentWindow.CSSStyleSheet();
+  sheet.replaceSync(`@page { size: ${width}px ${height}px; margin: 0 } body { margin: 0 } svg { display: block }`);
+  page.adoptedStyleSheets = [sheet];
+  frame.contentWindow.print();
 }
 
 function filesOf(figure, sets) {
   const line = document.createElement("p");
   line.className = "files";
-  for (const kind of ["svg", "png"]) {
+  for (const kind of ["svg", "pdf", "png"]) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = kind.toUpperCase();
-    button.title = `Save this chart as ${kind.toUpperCase()}, in colours for white paper`;
+    const how = kind === "pdf" ? "Print this chart to PDF" : `Save this chart as ${kind.toUpperCase()}`;
+    button.title = `${how}, in colours for white paper`;
     button.addEventListener("click", () => saved(figure, sets, kind));
     line.append(button);
   }
