@@ -18,7 +18,7 @@ from harness.firmware.arrays.operations import NARROW, WIDE
 from harness.firmware.arrays.program import as_arrays
 from harness.firmware.translate.program import check_widths, operation_formats
 from harness.submission.words import FixedPoint
-from tests.firmware_bench import plain_events
+from tests.firmware_bench import exact_scores, plain_events
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic, Op, QInterval
@@ -72,12 +72,6 @@ def scores(made: CombLogic, events: NDArray[np.float32], n_threads: int = 1) -> 
     arrays = as_arrays(made)
     assert arrays is not None
     return score_blocks([BlockScorer(arrays) for _ in range(n_threads)], events)
-
-
-def assert_equal(made: CombLogic, events: NDArray[np.float32]) -> None:
-    """Compare the bytes: 0 and -0 differ."""
-    expected = np.asarray(made.predict(events.astype(np.float64)), np.float64).ravel()
-    assert scores(made, events).tobytes() == expected.tobytes()
 
 
 # --- Programs that are drawn ----------------------------------------------------------------------
@@ -158,12 +152,12 @@ def draw_operation(draw: Callable[..., Any], words: list[FixedPoint]) -> tuple[O
     return operation(opcode, result, id0, id1, data), result
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_drawn_programs_give_the_scores_of_da4ml(case):
     made, events = case
     if as_arrays(made) is not None:
-        assert_equal(made, events)
+        exact_scores(made, events)
 
 
 # --- Programs worked out by hand ------------------------------------------------------------------
@@ -216,7 +210,7 @@ OPERATIONS = {
 def test_each_operation_gives_what_da4ml_gives_for_every_word(name):
     made = of_inputs(OPERATIONS[name])
 
-    assert_equal(made, every_word())
+    exact_scores(made, every_word())
     assert len(np.unique(scores(made, every_word()))) > 1
 
 
@@ -232,7 +226,7 @@ def look_up(table: list[int], address: FixedPoint, place: int) -> CombLogic:
 def test_a_table_gives_what_da4ml_gives_for_every_word(is_signed):
     rows = np.random.default_rng(1).integers(-100, 100, 16).tolist()
 
-    assert_equal(look_up(rows, word(4, 2, is_signed=is_signed), 0), every_word())
+    exact_scores(look_up(rows, word(4, 2, is_signed=is_signed), 0), every_word())
 
 
 def test_an_address_that_may_lie_outside_of_its_table_is_left_to_da4ml():
@@ -301,7 +295,7 @@ def test_a_program_has_32_bits_where_every_value_fits_and_else_64(
 
     assert arrays is not None
     assert arrays.integers == integers
-    assert_equal(made, WIDE_EVENTS)
+    exact_scores(made, WIDE_EVENTS)
 
 
 @pytest.mark.parametrize(("width", "exponent"), [(16, 4), (22, 3), (32, 3)])
@@ -315,7 +309,7 @@ def test_a_cut_that_the_interpreter_takes_is_exact_to_its_last_bit():
     for result in (word(32), word(50, is_signed=False), word(40, -15, is_signed=False)):
         made = program([*square.ops, operation(QUANTISE, result, 1)])
         check_widths(made)
-        assert_equal(made, np.abs(WIDE_EVENTS) * np.float32(2.0**9) + 1)
+        exact_scores(made, np.abs(WIDE_EVENTS) * np.float32(2.0**9) + 1)
 
 
 def test_operations_that_change_nothing_are_not_computed():
