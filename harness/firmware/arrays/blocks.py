@@ -18,8 +18,10 @@ from harness.sandbox.step import MIB
 # With fewer events at once, Python's calls take most of the time; more do not fit a core's cache.
 BLOCK_EVENTS = 8_192
 _FEWEST_EVENTS = 512
-# A wide network has fewer events in a block, so that the values of one stay below this.
+# A wide network has fewer events in a block, so that the buffers of a thread stay below this.
 _MOST_BYTES = 64 * MIB
+# An input as float32, turned into a column, and as float64.
+_INPUT_BYTES = 12
 
 Integers: TypeAlias = NDArray[np.signedinteger]
 
@@ -30,7 +32,8 @@ class BlockScorer:
     def __init__(self, program: ArrayProgram) -> None:
         slots = _slots(program.operations)
         n_slots = max(slots) + 1
-        self.n_events = _block_events(n_slots * program.integers.itemsize)
+        n_bytes = _INPUT_BYTES * len(program.columns) + program.integers.itemsize * n_slots
+        self.n_events = _block_events(n_bytes)
         self._program = program
         self._given = np.zeros((len(program.columns), self.n_events), np.float32)
         self._inputs = np.zeros(self._given.shape)
