@@ -23,6 +23,7 @@ from harness.submission.network import export_network, load_keras
 
 if TYPE_CHECKING:
     import keras
+    from da4ml.types import CombLogic
 
 TARGET = Target(
     part="xcvu9p-flga2104-2-e",
@@ -198,6 +199,19 @@ def export(model, folder: Path) -> tuple[Path, Path]:
     graph, weights = folder / "graph.json", folder / "weights.bin"
     export_network(model, graph, weights)
     return graph, weights
+
+
+def exact_scores(program: CombLogic, events: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return a program's scores by arrays, which are bit for bit those of da4ml's interpreter."""
+    from harness.firmware.arrays.blocks import BlockScorer, score_blocks
+    from harness.firmware.arrays.program import as_arrays
+
+    arrays = as_arrays(program)
+    assert arrays is not None
+    scores = score_blocks([BlockScorer(arrays)], events)
+    expected = np.asarray(program.predict(events.astype(np.float64)), np.float64)
+    assert scores.tobytes() == expected.tobytes()
+    return scores
 
 
 def plain_events(n_events: int, n_inputs: int, seed: int = 1) -> np.ndarray:

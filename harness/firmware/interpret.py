@@ -1,8 +1,14 @@
-"""The firmware's scores of events: da4ml's interpreter of the very program that becomes Verilog."""
+"""The firmware's scores of events: by the arithmetic of the very program that becomes Verilog.
+
+`harness.firmware.arrays` computes them for many events at once. da4ml's own interpreter does so for
+a few events, and for a program that `as_arrays` leaves to it; the scores are the same bit for bit.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +19,8 @@ from pydantic import Field
 from harness.card.figures import Count
 from harness.challenge import Value, events_within
 from harness.errors import IntegrityError
+from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
+from harness.firmware.arrays.program import as_arrays
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
@@ -141,12 +149,14 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     program = load_program(inputs["program"])
     check_widths(program)
     events = open_rows(inputs["events"])
+    if events.shape[1] != program.shape[0]:
+        raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
     started = time.monotonic()
+    score = _choose(program, len(events), request["n_threads"])
     with outputs["scores"].open("wb") as file:
         at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, events.shape[1:]))
         for first in range(0, len(events), at_once):
-            chunk = np.asarray(events[first : first + at_once])
-            _interpret(program, chunk, request["n_threads"]).tofile(file)
+            score(np.asarray(events[first : first + at_once])).tofile(file)
     seconds = time.monotonic() - started
     if "words" in outputs:
         formats = input_formats(program)
@@ -161,12 +171,21 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     }
 
 
+def _choose(
+    program: CombLogic, n_events: int, n_threads: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """Return what scores events, shape (n, n_inputs): whole multiples of the output's step."""
+    # To translate an operation takes as long as da4ml takes for it on some thousand events.
+    arrays = as_arrays(program) if n_events >= BLOCK_EVENTS else None
+    if arrays is None:
+        return partial(_interpret, program, n_threads=n_threads)
+    return partial(score_blocks, [BlockScorer(arrays) for _ in range(max(1, n_threads))])
+
+
 def _interpret(
     program: CombLogic, events: NDArray[np.float32], n_threads: int
 ) -> NDArray[np.float64]:
-    """Return the scores of events, shape (n,): exact, whole multiples of the output's step."""
-    if events.shape[1] != program.shape[0]:
-        raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
+    """Return the scores of events by da4ml's interpreter."""
     if not any(form.width for form in input_formats(program)) or not len(events):
         return np.zeros(len(events))
     return np.asarray(program.predict(events, n_threads=n_threads), np.float64).ravel()

@@ -27,6 +27,7 @@ from harness.submission.contract import check_network
 from harness.submission.network import export_network, model_digest
 from harness.submission.validate import read_submission
 from tests.events import make_events
+from tests.firmware_bench import exact_scores
 from tests.rounding import assert_same_but_for_rounding, rounding_of
 from tools import baselines_page
 from tools.baselines import SUBMISSIONS, TEAMS
@@ -114,7 +115,7 @@ def test_a_baseline_keeps_the_rules_of_a_submission(team):
 
 @pytest.mark.parametrize("team", [_slow_unless(team, FEW) for team in TRIGGER])
 def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
-    """1,000 events through Keras and through da4ml's interpreter of the traced program."""
+    """1,000 events through Keras and through both interpreters of the traced program."""
     from harness.firmware.translate.tracing import trace_program
 
     model = load(team, "model").network()
@@ -122,10 +123,10 @@ def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
     given = events(1_000).reshape(-1, *model.input_shape[1:])
     by_keras = np.asarray(model(given, training=False), np.float64).ravel()
 
-    by_program = trace_program(model).predict(given.reshape(len(given), -1).astype(np.float64))
+    by_program = exact_scores(trace_program(model), given.reshape(len(given), -1))
 
     assert len(np.unique(by_keras)) > 10
-    np.testing.assert_array_equal(np.ravel(by_program), by_keras)
+    np.testing.assert_array_equal(by_program, by_keras)
 
 
 @pytest.mark.parametrize("team", [team for team in OPEN if team != "control_constant"])

@@ -54,6 +54,11 @@ def output_formats(program: CombLogic | Pipeline) -> tuple[FixedPoint, ...]:
     return _formats(program.out_qint)
 
 
+def operation_formats(program: CombLogic) -> tuple[FixedPoint, ...]:
+    """Return the format of the result of each operation."""
+    return _formats([op.qint for op in program.ops])
+
+
 def _formats(intervals: Sequence[object]) -> tuple[FixedPoint, ...]:
     from da4ml.types import minimal_kif
 
@@ -92,7 +97,7 @@ def wide_operations(program: CombLogic) -> dict[int, tuple[int, int]]:
     dict of int to tuple of int
         By the operation's place in the program: its bits, and how many the interpreter takes.
     """
-    forms = _formats([op.qint for op in program.ops])
+    forms = operation_formats(program)
     widths = {
         index: (form.width, _most_bits(op.opcode, is_signed=form.is_signed))
         for index, (op, form) in enumerate(zip(program.ops, forms, strict=True))
@@ -133,10 +138,12 @@ def quantise_inputs(
     """
     steps = np.array([form.step for form in formats])
     spans = np.array([2.0**form.width for form in formats])
-    lowest = np.array([form.lowest / form.step if form.width else 0.0 for form in formats])
+    is_signed = np.array([form.is_signed for form in formats], bool)
     # All of these are powers of two and whole numbers, so float64 is exact.
-    whole = np.floor(np.asarray(events, np.float64) / steps)
-    integers: NDArray[np.int64] = (np.mod(whole - lowest, spans) + lowest).astype(np.int64)
+    wrapped = np.mod(np.floor(np.asarray(events, np.float64) / steps), spans)
+    integers: NDArray[np.int64] = (wrapped - spans * (is_signed & (wrapped >= spans / 2))).astype(
+        np.int64
+    )
     return integers
 
 

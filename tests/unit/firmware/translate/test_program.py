@@ -44,6 +44,15 @@ def test_inputs_are_cut_and_wrapped_like_bits(pairs):
     ]
 
 
+def test_an_input_far_beyond_a_signed_word_keeps_its_lowest_bits():
+    """Of 2^60 they are 0: the lowest value of a word is no part of its remainder."""
+    far = np.array([[2.0**60, -(2.0**60), 2.0**60 + 2.0**37]], np.float32)
+
+    got = quantise_inputs(far, [FixedPoint(8, 8), FixedPoint(8, 8), FixedPoint(38, 38)])
+
+    assert got.tolist() == [[0, 0, -(2**37)]]
+
+
 @given(st.lists(st.tuples(st.integers(0, 2**20), WORDS), min_size=1, max_size=12))
 def test_packed_words_hold_each_input_where_the_port_has_it(pairs):
     words = [word for _, word in pairs]
