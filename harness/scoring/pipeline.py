@@ -13,6 +13,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
 from harness.firmware.artefacts import PROGRAM
-from harness.firmware.backend import FirmwareResult, FirmwareSettings
+from harness.firmware.backend import FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.tools import require_extra
 from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
@@ -72,6 +73,9 @@ from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
+
+if TYPE_CHECKING:
+    from harness.scoring.with_firmware import Beforehand
 
 
 def score(
@@ -290,7 +294,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
         reading = others.start(_read_every, run, others.stop)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
-        cost, made = looking.result()
+        cost, beforehand = looking.result()
         every = reading.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
     scored = replace(scored, warnings=said)
@@ -306,7 +310,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
     if network.has_unrounded:
         measured = with_unrounded(run, run.staged, measured)
     if fpga is not None:
-        measured = with_firmware(run, network, fpga, measured, vendor, precision, made)
+        measured = with_firmware(run, network, fpga, measured, vendor, precision, beforehand)
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
@@ -318,13 +322,13 @@ def _look_at_network(
     early: EarlyStep | None,
     fpga: Target | None,
     precision: Precision | None,
-) -> tuple[Cost, FirmwareResult | None]:
-    """Count the cost of the network; find its firmware, if it was made before."""
+) -> tuple[Cost, Beforehand]:
+    """Count the cost of the network; find its firmware, or begin with it."""
+    from harness.scoring.with_firmware import Beforehand, find_firmware
+
     cost = _count_cost(run, network, early)
     if fpga is None:
-        return cost, None
-    from harness.scoring.with_firmware import find_firmware
-
+        return cost, Beforehand()
     return cost, find_firmware(run, network, fpga, precision)
 
 

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from harness.card.hardware import Firmware
 from harness.challenge import Target
+from harness.errors import HarnessError
 from harness.firmware.artefacts import HLS4ML_PROJECT
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
+from harness.firmware.rtl.build import Begun, begin
 from harness.firmware.synthesise import find_made, synthesise
+from harness.firmware.translate.translation import Untranslated
 from harness.sandbox import Workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
@@ -55,16 +58,43 @@ def read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> V
     return Vendor(firmware=firmware, reports=kept, folder=run.reports)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beforehand:
+    """What there is of the firmware before there are scores.
+
+    Attributes
+    ----------
+    made : FirmwareResult or None
+        The firmware with its scores of the events, if it was made before.
+    begun : Begun or Untranslated, optional
+        Else what the backend ``rtl`` makes first.
+    """
+
+    made: FirmwareResult | None = None
+    begun: Begun | Untranslated | None = None
+
+
 def find_firmware(
     run: SubmissionRun, network: ExportedNetwork, fpga: Target, precision: Precision | None
-) -> FirmwareResult | None:
-    """Return the firmware, with its scores of the events, if it was made before."""
+) -> Beforehand:
+    """Find the firmware if it was made before; else begin with what depends on no score.
+
+    That only saves time: what fails now, or would while the machine is short of memory, is done at
+    its turn.
+    """
     with run.stage("firmware", "look whether it was made before", is_part=True) as workspace:
         request = _firmware_request(run, network, fpga, precision, workspace)
         made = find_made(request, backend=run.backend, cache_root=_firmware_cache(run))
         if made is not None:
             run.clock.settle("firmware")
-    return made
+            return Beforehand(made=made)
+        if run.backend != "rtl" or not run.early.has_room():
+            return Beforehand()
+        try:
+            return Beforehand(begun=begin(request))
+        except HarnessError:
+            # It is raised again at its turn, after the scoring had its say.
+            return Beforehand()
 
 
 def with_firmware(
@@ -74,16 +104,17 @@ def with_firmware(
     measured: Measurements,
     vendor: Vendor | None,
     precision: Precision | None,
-    made: FirmwareResult | None,
+    beforehand: Beforehand,
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
-    is_rounded = precision is not None
+    is_rounded, made = precision is not None, beforehand.made
     if made is None:
         with run.stage("firmware", "translate, simulate and synthesise") as workspace:
             request = replace(
                 _firmware_request(run, network, fpga, precision, workspace),
                 must_include=_witness_rows(run, measured.scored),
                 network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
+                begun=beforehand.begun,
             )
             made = synthesise(request, backend=run.backend, cache_root=_firmware_cache(run))
     report, artefacts = made.report, made.artefacts

@@ -14,7 +14,7 @@ from harness.firmware.compiling import compile_units, shared_out
 def sources(tmp_path):
     """Return two source files of which the second calls the first, and its unknown neighbour."""
     texts = {
-        "answer.cpp": "int answer() { return 42; } int unknown(); int other() { return unknown(); }",
+        "answer.cpp": "int unknown(); int other() { return unknown(); }int answer() { return 42; }",
         "main.cpp": "int answer(); int main() { return answer(); }",
     }
     for name, text in texts.items():

@@ -790,3 +790,20 @@ def test_a_mutant_ends_the_whole_flow_with_exit_code_6_and_what_has_not_begun_is
     # One worker: the netlist shows it, and the graph, which would come last, is not asked any more.
     assert "firmware-synthesis" in names
     assert "firmware-reference" not in names
+
+
+def test_what_was_begun_before_is_not_made_again_and_nothing_else_comes_out(made, small, tmp_path):
+    result, folder, *_ = made
+    (tmp_path / "begun").mkdir()
+    begun = build.begin(ask(small, folder / "events.npy", tmp_path / "begun", settings=QUICK))
+    runs = Runs()
+    (tmp_path / "built").mkdir()
+
+    again = make_firmware(
+        small, folder / "events.npy", tmp_path / "built", settings=QUICK, begun=begun, run_step=runs
+    )
+
+    assert not {"firmware-trace", "firmware-interpret", "firmware-verilog"} & {*runs.names}
+    assert "firmware-synthesis" in runs.names
+    np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores))
+    assert again.report == result.report
