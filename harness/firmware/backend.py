@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.firmware.rtl.build import Begun
-    from harness.firmware.translate.translation import Untranslated
     from harness.sandbox.workspace import Workspace
     from harness.submission.declaration import Precision
 
@@ -155,8 +153,6 @@ class FirmwareRequest:
         Limits of time, memory and effort.
     has_implementation : bool
         Whether a vendor backend goes on to place and route.
-    begun : Begun or Untranslated, optional
-        What the backend ``rtl`` makes first, where it was made before its turn.
     progress : callable
         Receives one line for each piece of work that begins.
     """
@@ -173,7 +169,6 @@ class FirmwareRequest:
     network_scores: NDArray[np.float64] | None = None
     settings: FirmwareSettings = field(default_factory=FirmwareSettings)
     has_implementation: bool = False
-    begun: Begun | Untranslated | None = None
     progress: Callable[[str], None] = _no_progress
 
     @property

@@ -42,7 +42,11 @@ _SCORES = "scores.f64"
 
 
 def synthesise(
-    request: FirmwareRequest, *, backend: str = "rtl", cache_root: Path | None
+    request: FirmwareRequest,
+    *,
+    backend: str = "rtl",
+    cache_root: Path | None,
+    build: Backend | None = None,
 ) -> FirmwareResult:
     """Make the firmware of an exported network, or find it in the cache.
 
@@ -55,6 +59,8 @@ def synthesise(
     cache_root : Path or None
         Where finished firmware is kept; None for no cache. The design is cached by the set of the
         events, the scores by their order as well.
+    build : Backend, optional
+        The backend of that name, if it goes on from what it has begun.
 
     Raises
     ------
@@ -67,7 +73,8 @@ def synthesise(
     UsageError
         The part or the backend is not known.
     """
-    build, request = _prepare(request, backend)
+    loaded, request = _prepare(request, backend)
+    build = build or loaded
     if cache_root is None:
         return _finish(build, request, backend)
     cache = Cache(cache_root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from harness.card.hardware import Firmware
 from harness.challenge import Target
 from harness.errors import HarnessError
 from harness.firmware.artefacts import HLS4ML_PROJECT
-from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings
+from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, FirmwareSettings
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
-from harness.firmware.rtl.build import Begun, begin
+from harness.firmware.rtl.build import Begun, begin, build_rtl
 from harness.firmware.synthesise import find_made, synthesise
 from harness.firmware.translate.translation import Untranslated
 from harness.sandbox import Workspace
@@ -73,6 +74,11 @@ class Beforehand:
     made: FirmwareResult | None = None
     begun: Begun | Untranslated | None = None
 
+    @property
+    def build(self) -> Backend | None:
+        """The backend that goes on from there."""
+        return None if self.begun is None else partial(build_rtl, begun=self.begun)
+
 
 def find_firmware(
     run: SubmissionRun, network: ExportedNetwork, fpga: Target, precision: Precision | None
@@ -114,9 +120,13 @@ def with_firmware(
                 _firmware_request(run, network, fpga, precision, workspace),
                 must_include=_witness_rows(run, measured.scored),
                 network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
-                begun=beforehand.begun,
             )
-            made = synthesise(request, backend=run.backend, cache_root=_firmware_cache(run))
+            made = synthesise(
+                request,
+                backend=run.backend,
+                cache_root=_firmware_cache(run),
+                build=beforehand.build,
+            )
     report, artefacts = made.report, made.artefacts
     if vendor is not None and isinstance(report, Firmware):
         with run.stage("firmware", "compare it with the reports") as workspace:

@@ -38,8 +38,16 @@ _IN_PLACE = "estimates stand in place of what was not measured; never ranked"
 _TELL_EVERY_S = 20.0
 
 
-def build_rtl(request: FirmwareRequest) -> FirmwareResult:
+def build_rtl(
+    request: FirmwareRequest, begun: Begun | Untranslated | None = None
+) -> FirmwareResult:
     """Make a network's firmware by open tools, and compare all witnesses.
+
+    Parameters
+    ----------
+    request : FirmwareRequest
+    begun : Begun or Untranslated, optional
+        What `begin` made of the same network, target, settings and events before.
 
     Raises
     ------
@@ -51,7 +59,7 @@ def build_rtl(request: FirmwareRequest) -> FirmwareResult:
         A tool is missing, or a step needs more than it may have. What synthesis, simulation or C
         simulation do not end within their limits is reported by estimate, with the reason.
     """
-    begun = request.begun or begin(request)
+    begun = begun or begin(request)
     if isinstance(begun, Untranslated):
         return untranslated(request, begun, backend="rtl")
     translation, scores = begun.translation, begun.scores

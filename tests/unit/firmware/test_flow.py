@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -800,7 +801,12 @@ def test_what_was_begun_before_is_not_made_again_and_nothing_else_comes_out(made
     (tmp_path / "built").mkdir()
 
     again = make_firmware(
-        small, folder / "events.npy", tmp_path / "built", settings=QUICK, begun=begun, run_step=runs
+        small,
+        folder / "events.npy",
+        tmp_path / "built",
+        settings=QUICK,
+        build=partial(build.build_rtl, begun=begun),
+        run_step=runs,
     )
 
     assert not {"firmware-trace", "firmware-interpret", "firmware-verilog"} & {*runs.names}
