@@ -75,7 +75,7 @@ from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
 
 if TYPE_CHECKING:
-    from harness.scoring.with_firmware import Beforehand
+    from harness.scoring.with_firmware import Beforehand, Vendor
 
 
 def score(
@@ -270,8 +270,6 @@ def _plan(run: SubmissionRun) -> None:
 
 def _measure_trigger(run: SubmissionRun) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
-    from harness.scoring.with_firmware import read_vendor, with_firmware
-
     _plan(run)
     with run.stage("export", run.submission.source) as workspace:
         network = extract_network(
@@ -284,7 +282,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
-    vendor = None if fpga is None else read_vendor(run, network, fpga)
+    vendor = None if fpga is None else _read_vendor(run, network, fpga)
     scorer = Scorer.of_network(network, run.challenge.layout, run.early)
     with beside(n_threads=2) as others:
         stoppable = replace(run, workspace=replace(run.workspace, stop=others.stop))
@@ -309,11 +307,19 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
     )
     if network.has_unrounded:
         measured = with_unrounded(run, run.staged, measured)
-    if fpga is not None:
+    if fpga is not None and beforehand is not None:
+        from harness.scoring.with_firmware import with_firmware
+
         measured = with_firmware(run, network, fpga, measured, vendor, precision, beforehand)
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
+
+
+def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> Vendor | None:
+    from harness.scoring.with_firmware import read_vendor
+
+    return read_vendor(run, network, fpga)
 
 
 def _look_at_network(
@@ -322,13 +328,13 @@ def _look_at_network(
     early: EarlyStep | None,
     fpga: Target | None,
     precision: Precision | None,
-) -> tuple[Cost, Beforehand]:
+) -> tuple[Cost, Beforehand | None]:
     """Count the cost of the network; find its firmware, or begin with it."""
-    from harness.scoring.with_firmware import Beforehand, find_firmware
-
     cost = _count_cost(run, network, early)
     if fpga is None:
-        return cost, Beforehand()
+        return cost, None
+    from harness.scoring.with_firmware import find_firmware
+
     return cost, find_firmware(run, network, fpga, precision)
 
 

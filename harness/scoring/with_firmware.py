@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,7 @@ from harness.errors import HarnessError
 from harness.firmware.artefacts import HLS4ML_PROJECT
 from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, FirmwareSettings
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
-from harness.firmware.rtl.build import Begun, begin, build_rtl
 from harness.firmware.synthesise import find_made, synthesise
-from harness.firmware.translate.translation import Untranslated
 from harness.sandbox import Workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
@@ -26,6 +25,10 @@ from harness.scoring.measure import ScoredEvents
 from harness.scoring.rounding import with_rounding
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.declaration import Precision
+
+if TYPE_CHECKING:
+    from harness.firmware.rtl.build import Begun
+    from harness.firmware.translate.translation import Untranslated
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.
@@ -77,7 +80,11 @@ class Beforehand:
     @property
     def build(self) -> Backend | None:
         """The backend that goes on from there."""
-        return None if self.begun is None else partial(build_rtl, begun=self.begun)
+        if self.begun is None:
+            return None
+        from harness.firmware.rtl.build import build_rtl
+
+        return partial(build_rtl, begun=self.begun)
 
 
 def find_firmware(
@@ -96,6 +103,8 @@ def find_firmware(
             return Beforehand(made=made)
         if run.backend != "rtl" or not run.early.has_room():
             return Beforehand()
+        from harness.firmware.rtl.build import begin
+
         try:
             return Beforehand(begun=begin(request))
         except HarnessError:

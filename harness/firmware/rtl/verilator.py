@@ -23,7 +23,7 @@ _OPTIONS = (
 )
 # What Verilator's own makefile defines for a simulation without coverage, traces and SystemC.
 _DEFINED = ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD", "TRACE_SAIF")
-# C++ that is compiled at once: a compiler holds some 0.4 GB for each million characters.
+# C++ that is compiled at once: with the runtime, g++ holds 0.4 GB for the 1.1 MB of team_x.
 _UNIT_BYTES = 2 << 20
 # The line of Verilator's makefile that says where its headers are.
 _ROOT = re.compile(r"^VERILATOR_ROOT = (\S+)$", re.MULTILINE)

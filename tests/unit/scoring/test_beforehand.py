@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import LimitError
+from harness.firmware.rtl import build as rtl
 from harness.scoring import with_firmware
 
 
@@ -23,7 +24,7 @@ def looked(monkeypatch):
 
         monkeypatch.setattr(with_firmware, "_firmware_request", lambda *_: "request")
         monkeypatch.setattr(with_firmware, "find_made", lambda *_, **__: made)
-        monkeypatch.setattr(with_firmware, "begin", note)
+        monkeypatch.setattr(rtl, "begin", note)
         run = SimpleNamespace(
             stage=lambda *_, **__: nullcontext("workspace"),
             clock=SimpleNamespace(settle=lambda _: None),
