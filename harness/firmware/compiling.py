@@ -60,10 +60,13 @@ def compile_units(
     command = [safe_path(compiler(), folder), *options, _OPTIMISE]
     written = [_write_unit(unit, folder / f"unit{n}.cc") for n, unit in enumerate(units)]
     made = [written[0]] if len(written) == 1 else [path.with_suffix(".o") for path in written]
-    calls = [[*command, *([_WHOLE] if made == written else []), *made, "-o", program]]
-    if made != written:
+    calls: list[list[str | Path]] = []
+    if made == written:
+        command.append(_WHOLE)
+    else:
         pairs = zip(written, made, strict=True)
-        calls = [*([*command, "-c", source, "-o", target] for source, target in pairs), *calls]
+        calls += [[*command, "-c", source, "-o", target] for source, target in pairs]
+    calls.append([*command, *made, "-o", program])
     for call in calls:
         run_tool(call, name=name, folder=folder, timeout_s=timeout_s)
     return program
