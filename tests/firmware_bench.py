@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Budget, Target
-from harness.firmware.backend import FirmwareRequest, FirmwareResult
+from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import worker
 from harness.sandbox.report import read_answer
@@ -97,10 +97,12 @@ def make_firmware(
     *,
     backend: str = "rtl",
     cache_root: Path | None = None,
+    build: Backend | None = None,
     **more,
 ) -> FirmwareResult:
     """Make a network's firmware; see `ask`."""
-    return synthesise(ask(network, events, folder, **more), backend=backend, cache_root=cache_root)
+    request = ask(network, events, folder, **more)
+    return synthesise(request, backend=backend, cache_root=cache_root, build=build)
 
 
 def changing(change: Callable[[str], str], step_name: str = "firmware-verilog"):

@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card.figures import NotMeasured
@@ -17,7 +19,7 @@ from harness.errors import InvalidSubmissionError
 from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, UntranslatableError
-from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
+from harness.firmware.cache import Cache, canonical_order, digest_of, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import part_of
 from harness.firmware.registry import IMPLEMENTING, load_backend
@@ -42,7 +44,11 @@ _SCORES = "scores.f64"
 
 
 def synthesise(
-    request: FirmwareRequest, *, backend: str = "rtl", cache_root: Path | None
+    request: FirmwareRequest,
+    *,
+    backend: str = "rtl",
+    cache_root: Path | None,
+    build: Backend | None = None,
 ) -> FirmwareResult:
     """Make the firmware of an exported network, or find it in the cache.
 
@@ -53,8 +59,10 @@ def synthesise(
     backend : str
         ``rtl``, ``estimate``, ``vitis``, ``vivado``, or one of another package.
     cache_root : Path or None
-        Where finished firmware is kept; None for no cache. The design is cached by the set of the
-        events, the scores by their order as well.
+        Where finished firmware is kept; None for no cache. Design and scores are kept by the set of
+        the events, whatever their order.
+    build : Backend, optional
+        The backend of that name, if it goes on from what it has begun.
 
     Raises
     ------
@@ -67,7 +75,8 @@ def synthesise(
     UsageError
         The part or the backend is not known.
     """
-    build, request = _prepare(request, backend)
+    loaded, request = _prepare(request, backend)
+    build = build or loaded
     if cache_root is None:
         return _finish(build, request, backend)
     cache = Cache(cache_root)
@@ -212,11 +221,21 @@ def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequ
     report.write_text(result.report.model_dump_json())
     cache.store(key, {_REPORT: report, **{path.name: path for path in result.artefacts}})
     if result.scores is not None and request.events is not None:
-        cache.store(_scores_key(key, request.events), {_SCORES: result.scores})
+        order = canonical_order(open_rows(request.events))
+        _store_scores(cache, key, result.scores, order, request)
 
 
-def _scores_key(key: str, events: Path) -> str:
-    return digest_of({"design": key, "events": events_digest(events)})
+def _scores_key(key: str) -> str:
+    return digest_of({"scores of": key})
+
+
+def _store_scores(
+    cache: Cache, key: str, scores: Path, order: NDArray[np.intp], request: FirmwareRequest
+) -> None:
+    """Keep scores in the order of the events' content."""
+    ordered = request.folder / f"ordered-{_SCORES}"
+    np.fromfile(scores, "<f8")[order].tofile(ordered)
+    cache.store(_scores_key(key), {_SCORES: ordered})
 
 
 def _reuse(cache: Cache, key: str, entry: Path, request: FirmwareRequest) -> FirmwareResult:
@@ -234,16 +253,21 @@ def _reuse(cache: Cache, key: str, entry: Path, request: FirmwareRequest) -> Fir
 
 
 def _scores(cache: Cache, key: str, packed: Path, request: FirmwareRequest) -> Path | None:
-    """Return the scores of the events in their order, interpreted again if the order is new."""
+    """Return the scores of the events in their order; interpreted again if they are not there."""
     if request.events is None:
         return None
-    scores_key = _scores_key(key, request.events)
-    with cache.locked(scores_key):
-        entry = cache.find(scores_key)
+    order = canonical_order(open_rows(request.events))
+    with cache.locked(_scores_key(key)):
+        entry = cache.find(_scores_key(key))
         if entry is None:
             program = decompress(packed, request.folder / "program.json")
             scores = interpret_all(request, program)
-            if scores is None:
-                return None
-            entry = cache.store(scores_key, {_SCORES: scores})
-        return Path(shutil.copyfile(entry / _SCORES, request.folder / _SCORES))
+            if scores is not None:
+                _store_scores(cache, key, scores, order, request)
+            return scores
+        ordered = np.fromfile(entry / _SCORES, "<f8")
+    placed = np.empty_like(ordered)
+    placed[order] = ordered
+    path = request.folder / _SCORES
+    placed.tofile(path)
+    return path

@@ -13,6 +13,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
 from harness.firmware.artefacts import PROGRAM
-from harness.firmware.backend import FirmwareResult, FirmwareSettings
+from harness.firmware.backend import FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.tools import require_extra
 from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
@@ -72,6 +73,9 @@ from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
+
+if TYPE_CHECKING:
+    from harness.scoring.with_firmware import Beforehand, Vendor
 
 
 def score(
@@ -266,8 +270,6 @@ def _plan(run: SubmissionRun) -> None:
 
 def _measure_trigger(run: SubmissionRun) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
-    from harness.scoring.with_firmware import read_vendor, with_firmware
-
     _plan(run)
     with run.stage("export", run.submission.source) as workspace:
         network = extract_network(
@@ -280,7 +282,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
-    vendor = None if fpga is None else read_vendor(run, network, fpga)
+    vendor = None if fpga is None else _read_vendor(run, network, fpga)
     scorer = Scorer.of_network(network, run.challenge.layout, run.early)
     with beside(n_threads=2) as others:
         stoppable = replace(run, workspace=replace(run.workspace, stop=others.stop))
@@ -290,7 +292,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
         reading = others.start(_read_every, run, others.stop)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
-        cost, made = looking.result()
+        cost, beforehand = looking.result()
         every = reading.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
     scored = replace(scored, warnings=said)
@@ -305,11 +307,19 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
     )
     if network.has_unrounded:
         measured = with_unrounded(run, run.staged, measured)
-    if fpga is not None:
-        measured = with_firmware(run, network, fpga, measured, vendor, precision, made)
+    if fpga is not None and beforehand is not None:
+        from harness.scoring.with_firmware import with_firmware
+
+        measured = with_firmware(run, network, fpga, measured, vendor, precision, beforehand)
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
+
+
+def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> Vendor | None:
+    from harness.scoring.with_firmware import read_vendor
+
+    return read_vendor(run, network, fpga)
 
 
 def _look_at_network(
@@ -318,8 +328,8 @@ def _look_at_network(
     early: EarlyStep | None,
     fpga: Target | None,
     precision: Precision | None,
-) -> tuple[Cost, FirmwareResult | None]:
-    """Count the cost of the network; find its firmware, if it was made before."""
+) -> tuple[Cost, Beforehand | None]:
+    """Count the cost of the network; find its firmware, or begin with it."""
     cost = _count_cost(run, network, early)
     if fpga is None:
         return cost, None

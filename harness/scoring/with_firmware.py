@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.hardware import Firmware
 from harness.challenge import Target
+from harness.errors import HarnessError
 from harness.firmware.artefacts import HLS4ML_PROJECT
-from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings
+from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, FirmwareSettings
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import find_made, synthesise
 from harness.sandbox import Workspace
@@ -22,6 +25,10 @@ from harness.scoring.measure import ScoredEvents
 from harness.scoring.rounding import with_rounding
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.declaration import Precision
+
+if TYPE_CHECKING:
+    from harness.firmware.rtl.build import Begun
+    from harness.firmware.translate.translation import Untranslated
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.
@@ -55,16 +62,54 @@ def read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> V
     return Vendor(firmware=firmware, reports=kept, folder=run.reports)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beforehand:
+    """What there is of the firmware before there are scores.
+
+    Attributes
+    ----------
+    made : FirmwareResult or None
+        The firmware with its scores of the events, if it was made before.
+    begun : Begun or Untranslated, optional
+        Else what the backend ``rtl`` makes first.
+    """
+
+    made: FirmwareResult | None = None
+    begun: Begun | Untranslated | None = None
+
+    @property
+    def build(self) -> Backend | None:
+        """The backend that goes on from there."""
+        if self.begun is None:
+            return None
+        from harness.firmware.rtl.build import build_rtl
+
+        return partial(build_rtl, begun=self.begun)
+
+
 def find_firmware(
     run: SubmissionRun, network: ExportedNetwork, fpga: Target, precision: Precision | None
-) -> FirmwareResult | None:
-    """Return the firmware, with its scores of the events, if it was made before."""
+) -> Beforehand:
+    """Find the firmware if it was made before; else begin with what depends on no score.
+
+    That only saves time: what fails now, or would while the machine is short of memory, is done at
+    its turn.
+    """
     with run.stage("firmware", "look whether it was made before", is_part=True) as workspace:
         request = _firmware_request(run, network, fpga, precision, workspace)
         made = find_made(request, backend=run.backend, cache_root=_firmware_cache(run))
         if made is not None:
             run.clock.settle("firmware")
-    return made
+            return Beforehand(made=made)
+        if run.backend != "rtl" or not run.early.has_room():
+            return Beforehand()
+        from harness.firmware.rtl.build import begin
+
+        try:
+            return Beforehand(begun=begin(request))
+        except HarnessError:
+            # It is raised again at its turn, after the scoring had its say.
+            return Beforehand()
 
 
 def with_firmware(
@@ -74,10 +119,10 @@ def with_firmware(
     measured: Measurements,
     vendor: Vendor | None,
     precision: Precision | None,
-    made: FirmwareResult | None,
+    beforehand: Beforehand,
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
-    is_rounded = precision is not None
+    is_rounded, made = precision is not None, beforehand.made
     if made is None:
         with run.stage("firmware", "translate, simulate and synthesise") as workspace:
             request = replace(
@@ -85,7 +130,12 @@ def with_firmware(
                 must_include=_witness_rows(run, measured.scored),
                 network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             )
-            made = synthesise(request, backend=run.backend, cache_root=_firmware_cache(run))
+            made = synthesise(
+                request,
+                backend=run.backend,
+                cache_root=_firmware_cache(run),
+                build=beforehand.build,
+            )
     report, artefacts = made.report, made.artefacts
     if vendor is not None and isinstance(report, Firmware):
         with run.stage("firmware", "compare it with the reports") as workspace:

@@ -38,8 +38,16 @@ _IN_PLACE = "estimates stand in place of what was not measured; never ranked"
 _TELL_EVERY_S = 20.0
 
 
-def build_rtl(request: FirmwareRequest) -> FirmwareResult:
+def build_rtl(
+    request: FirmwareRequest, begun: Begun | Untranslated | None = None
+) -> FirmwareResult:
     """Make a network's firmware by open tools, and compare all witnesses.
+
+    Parameters
+    ----------
+    request : FirmwareRequest
+    begun : Begun or Untranslated, optional
+        What `begin` made of the same network, target, settings and events before.
 
     Raises
     ------
@@ -51,21 +59,54 @@ def build_rtl(request: FirmwareRequest) -> FirmwareResult:
         A tool is missing, or a step needs more than it may have. What synthesis, simulation or C
         simulation do not end within their limits is reported by estimate, with the reason.
     """
-    translation = translate(request, has_hls4ml=request.settings.has_hls4ml)
-    if isinstance(translation, Untranslated):
-        return untranslated(request, translation, backend="rtl")
-    scores = interpret_all(request, translation.program)
-    if translation.report.cost_lut > request.settings.max_lut:
+    begun = begun or begin(request)
+    if isinstance(begun, Untranslated):
+        return untranslated(request, begun, backend="rtl")
+    translation, scores = begun.translation, begun.scores
+    if begun.first is None:
         return FirmwareResult(report=_too_large(request, translation, scores), scores=scores)
     events = choose_common_events(request, translation, scores)
-    return replace(_build(request, translation, events), scores=scores)
+    return replace(_build(request, translation, events, begun.first), scores=scores)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """What is made of a network first; it depends on no score of the network itself.
+
+    Attributes
+    ----------
+    scores : Path or None
+        The program's, of all events, if there are any.
+    first : Verilog or None
+        The first pipeline; None for a network that is too large to be synthesised.
+    """
+
+    translation: Translation
+    scores: Path | None
+    first: Verilog | None
+
+
+def begin(request: FirmwareRequest) -> Begun | Untranslated:
+    """Translate a network, score all events by its program, and write the first pipeline.
+
+    Raises
+    ------
+    HarnessError
+        As for `build_rtl`.
+    """
+    translation = translate(request, has_hls4ml=request.settings.has_hls4ml)
+    if isinstance(translation, Untranslated):
+        return translation
+    scores = interpret_all(request, translation.program)
+    is_too_large = translation.report.cost_lut > request.settings.max_lut
+    first = None if is_too_large else write_first(request, translation)
+    return Begun(translation=translation, scores=scores, first=first)
 
 
 def _build(
-    request: FirmwareRequest, translation: Translation, events: CommonEvents
+    request: FirmwareRequest, translation: Translation, events: CommonEvents, first: Verilog
 ) -> FirmwareResult:
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
-    first = write_first(request, translation)
     with ThreadPoolExecutor(max_workers=request.settings.n_workers) as pool:
         closing = pool.submit(_within_limits, _synthesise, request, translation, events, first)
         simulation = pool.submit(_within_limits, simulate_verilog, request, events, first)

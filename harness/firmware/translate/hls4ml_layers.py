@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
-from unittest.mock import patch
 
 import numpy as np
 
@@ -24,6 +23,8 @@ _Config = dict[str, Any]
 @contextmanager
 def readable_by_hls4ml() -> Iterator[None]:
     """Mend how hls4ml reads tables and ReLU, and hand on to da4ml what it refuses to read."""
+    from unittest.mock import patch
+
     from hls4ml.converters.keras_v3.core import ReLUHandler
     from hls4ml.converters.keras_v3.hgq2.unary_lut import QUnaryLUTHandler
     from hls4ml.converters.keras_v3.merge import MergeHandler
@@ -98,6 +99,8 @@ def _read_table(
 
     Where they do, hls4ml does not find the one word that it asks for, and fails.
     """
+    from unittest.mock import patch
+
     with patch.object(layer, "_allow_heterogeneous_table", new=False):
         return read(handler, layer, *tensors)
 
@@ -168,6 +171,8 @@ def _read_joined(
     if type(layer).__name__ != "Concatenate":
         config = read(handler, layer, inputs, outputs, *kind)
         return _repeated(handler, cast("_Config", config), inputs, outputs[0])
+    from unittest.mock import patch
+
     axis = layer.axis - len(outputs[0].shape) if layer.axis > 0 else layer.axis
     if len(inputs) < 3:
         with patch.object(layer, "axis", axis):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,16 +13,9 @@ from harness.card.hardware import SECOND_TRANSLATOR, Agreement
 from harness.challenge import Value
 from harness.firmware.artefacts import unpack
 from harness.firmware.backend import FirmwareRequest
+from harness.firmware.compiling import compile_units
 from harness.firmware.interpret import BYTES_PER_SCORE
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    build_folder,
-    compiler,
-    disk_faults,
-    run_tool,
-)
+from harness.firmware.tools import Files, Report, Request, build_folder, disk_faults, run_tool
 from harness.firmware.translate.hls4ml_project import PROJECT
 from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
@@ -89,18 +83,18 @@ def simulate_project(request: Request, inputs: Files, outputs: Files) -> Report:
 
 def build_simulation(project: Path, n_inputs: int, timeout_s: float) -> Path:
     """Compile an hls4ml project into a program that scores a share of a file of events."""
-    program = project / "simulation"
-    command = [compiler(), "-O2", "-std=c++17", "-w", "-Ifirmware/ap_types/"]
-    command += [f'-DWEIGHTS_DIR="{project}/firmware/weights"', f"-DN_INPUTS={n_inputs}"]
-    command += [f"firmware/{PROJECT}.cpp", f"{PROJECT}_bridge.cpp", f"-DSCORE={PROJECT}_double"]
-    command += [str(Path(__file__).with_name("csim_driver.cpp")), "-o", str(program)]
-    run_tool(
-        command,
+    options = ["-std=c++17", "-w", "-I.", "-Ifirmware/ap_types/", f"-DN_INPUTS={n_inputs}"]
+    options += [f'-DWEIGHTS_DIR="{project}/firmware/weights"', f"-DSCORE={PROJECT}_double"]
+    driver = project / "driver.cpp"
+    shutil.copyfile(Path(__file__).with_name(f"csim_{driver.name}"), driver)
+    sources = [project / "firmware" / f"{PROJECT}.cpp", project / f"{PROJECT}_bridge.cpp", driver]
+    return compile_units(
+        [sources],
+        project / "simulation",
+        options,
         name="the compilation of hls4ml's C simulation",
-        folder=project,
         timeout_s=timeout_s,
     )
-    return program
 
 
 def run_simulation(

@@ -6,10 +6,12 @@ Steps run in this process, one after the other; `tests/integration` runs them in
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,6 +74,12 @@ def make(network, folder: Path, rows, **changes) -> FirmwareResult:
     events = changes.pop("events", folder / "events.npy")
     place = changes.pop("build", folder / "build with spaces")
     return make_firmware(network, events, place, **({"settings": QUICK} | changes))
+
+
+def lose_scores(cache: Path) -> None:
+    """Remove the scores from a cache."""
+    for path in [*cache.glob("*/scores.f64")]:
+        shutil.rmtree(path.parent)
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +191,28 @@ def test_a_second_call_runs_no_step_and_answers_at_once(made, small):
     assert {path.name for path in again.artefacts} == {path.name for path in result.artefacts}
 
 
-def test_the_same_events_in_another_order_are_only_interpreted_again(made, small):
+def test_the_same_events_in_another_order_have_the_scores_that_were_kept(made, small):
     result, folder, events, _ = made
     order = np.random.default_rng(1).permutation(len(events))
     runs = Runs()
 
     again = make(small, folder, events[order], run_step=runs, cache_root=folder / "cache")
 
-    assert runs.names == ["firmware-interpret"]
+    assert runs.names == []
     np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[order])
+
+
+def test_scores_that_are_lost_are_interpreted_again(made, small, tmp_path):
+    result, folder, events, _ = made
+    shutil.copytree(folder / "cache", tmp_path / "cache")
+    lose_scores(tmp_path / "cache")
+    runs = Runs()
+
+    for _ in range(2):
+        again = make(small, tmp_path, events[::-1], run_step=runs, cache_root=tmp_path / "cache")
+        np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[::-1])
+
+    assert runs.names == ["firmware-interpret"]
 
 
 @pytest.fixture(scope="module")
@@ -241,21 +262,23 @@ def test_looking_for_firmware_waits_for_nobody_who_makes_it(kept, small, tmp_pat
 
 
 def test_nobody_waits_for_the_scores_of_firmware_that_was_found(kept, small, tmp_path):
-    cache = Cache(kept["cache_root"])
+    root = shutil.copytree(kept["cache_root"], tmp_path / "cache")
+    lose_scores(root)
+    cache = Cache(root)
     held: list[str] = []
 
     def note_locks(step: Step, folder: Path):
-        for key in {path.stem for path in kept["cache_root"].iterdir()}:
+        for key in {path.stem for path in root.iterdir()}:
             with cache.locked_if_free(key) as is_free:
                 held.extend([] if is_free else [key])
         return direct_step(step, folder)
 
-    np.save(tmp_path / "events.npy", kept["rows"][::-1])
+    np.save(tmp_path / "events.npy", kept["rows"])
     request = ask(small, tmp_path / "events.npy", tmp_path, run_step=note_locks, settings=QUICK)
-    found = find_made(request, backend="estimate", cache_root=kept["cache_root"])
+    found = find_made(request, backend="estimate", cache_root=root)
 
     assert found is not None
-    # That of these scores in this order, not that of the design.
+    # That of the scores, not that of the design.
     assert len(held) == 1
 
 
@@ -790,3 +813,27 @@ def test_a_mutant_ends_the_whole_flow_with_exit_code_6_and_what_has_not_begun_is
     # One worker: the netlist shows it, and the graph, which would come last, is not asked any more.
     assert "firmware-synthesis" in names
     assert "firmware-reference" not in names
+
+
+def test_what_was_begun_before_is_not_made_again_and_nothing_else_comes_out(made, small, tmp_path):
+    result, _, rows, _ = made
+    events = tmp_path / "events.npy"
+    np.save(events, rows)
+    (tmp_path / "begun").mkdir()
+    begun = build.begin(ask(small, events, tmp_path / "begun", settings=QUICK))
+    runs = Runs()
+    (tmp_path / "built").mkdir()
+
+    again = make_firmware(
+        small,
+        events,
+        tmp_path / "built",
+        settings=QUICK,
+        build=partial(build.build_rtl, begun=begun),
+        run_step=runs,
+    )
+
+    assert not {"firmware-trace", "firmware-interpret", "firmware-verilog"} & {*runs.names}
+    assert "firmware-synthesis" in runs.names
+    np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores))
+    assert again.report == result.report

@@ -31,6 +31,19 @@ def test_listing_imports_no_backend_and_nothing_heavy():
     assert done.stdout.split() == ["[]", "[]"]
 
 
+def test_the_steps_of_a_backend_import_nothing_that_they_do_not_use():
+    """Each step is a process of its own: asyncio and ssl came with `unittest.mock`."""
+    code = (
+        "import sys, harness.firmware.rtl.build\n"
+        "print(sorted({'unittest.mock', 'asyncio', 'ssl', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert done.stdout.split() == ["[]"]
+
+
 @pytest.mark.parametrize("name", list(registry.BUILT_IN))
 def test_each_built_in_backend_loads(name):
     assert callable(registry.load_backend(name))
