@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +26,14 @@ from harness.firmware.translate.program import (
     pack_words,
     quantise_inputs,
 )
-from harness.sandbox.step import MIB, StepResult
+from harness.sandbox.step import MIB, Limits, StepResult
 from harness.sandbox.workspace import Workspace
 from harness.submission.events import open_rows
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic
 
+ENTRY = "harness.firmware.interpret:interpret_events"
 BYTES_PER_SCORE = 8
 # The slowest interpreter that is waited for, events per second.
 _SLOWEST = 10_000
@@ -113,20 +116,81 @@ def run_interpreter(
         outputs["words"] = 4 * n_words * n_events
     done = workspace.run(
         f"firmware-{name}",
-        "harness.firmware.interpret:interpret_events",
+        ENTRY,
         InterpreterReport,
         request={"n_threads": settings.n_threads},
         inputs={"program": program, "events": events},
         outputs=outputs,
-        limits=settings.limits(settings.trace_wall_s + n_events / _SLOWEST),
+        limits=_limits(settings, n_events),
         may_raise=FAULTS,
     )
+    return _checked(done, n_events, name)
+
+
+@contextlib.contextmanager
+def started_interpreter(
+    workspace: Workspace,
+    settings: FirmwareSettings,
+    program: Path,
+    events: Path,
+    n_events: int,
+    *,
+    name: str,
+) -> Iterator[Callable[[], StepResult[InterpreterReport]]]:
+    """Start the interpreter while its events are still to be written; on leaving it is ended.
+
+    Parameters
+    ----------
+    events : Path
+        A regular file that everyone can read: the step has this very file, no copy of it.
+    n_events : int
+        That it will hold.
+
+    Yields
+    ------
+    callable
+        Interprets the events, which are written now; see `run_interpreter`.
+    """
+    with workspace.start(
+        f"firmware-{name}",
+        ENTRY,
+        warm_up="harness.firmware.interpret:warm_up",
+        inputs={"program": program, "events": events},
+        outputs={"scores": n_events * BYTES_PER_SCORE},
+        limits=_limits(settings, n_events),
+        may_raise=FAULTS,
+    ) as early:
+
+        def finish() -> StepResult[InterpreterReport]:
+            if early.has_ended:
+                return run_interpreter(workspace, settings, program, events, name=name)
+            request = {"n_threads": settings.n_threads}
+            done = workspace.finish(early, InterpreterReport, request=request)
+            return _checked(done, n_events, name)
+
+        yield finish
+
+
+def _limits(settings: FirmwareSettings, n_events: int) -> Limits:
+    return settings.limits(settings.trace_wall_s + n_events / _SLOWEST)
+
+
+def _checked(
+    done: StepResult[InterpreterReport], n_events: int, name: str
+) -> StepResult[InterpreterReport]:
     if done.outputs["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
         raise IntegrityError("not one score for each event", where=f"step {name}")
     return done
 
 
 # --- The step -------------------------------------------------------------------------------------
+
+
+def warm_up() -> None:
+    """Do what `interpret_events` needs before any file: import da4ml."""
+    # Where it is not installed, the step says so.
+    with contextlib.suppress(ImportError):
+        import da4ml.types  # noqa: F401 - loaded for the step
 
 
 @disk_faults()
