@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from harness.card.figures import Count
 from harness.challenge import Value, events_within
 from harness.errors import IntegrityError
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
-from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
-from harness.firmware.translate.program import (
-    check_widths,
-    input_formats,
-    load_program,
-    output_format,
-    pack_words,
-    quantise_inputs,
-)
 from harness.sandbox.step import MIB, Limits, StepResult
 from harness.sandbox.workspace import Workspace
 from harness.submission.events import open_rows
 
-if TYPE_CHECKING:
-    from da4ml.types import CombLogic
-
-ENTRY = "harness.firmware.interpret:interpret_events"
+ENTRY = "harness.firmware.interpreter:interpret_events"
 BYTES_PER_SCORE = 8
 # The slowest interpreter that is waited for, events per second.
 _SLOWEST = 10_000
@@ -118,7 +103,7 @@ def run_interpreter(
         f"firmware-{name}",
         ENTRY,
         InterpreterReport,
-        request={"n_threads": settings.n_threads},
+        request=_request(settings, events),
         inputs={"program": program, "events": events},
         outputs=outputs,
         limits=_limits(settings, n_events),
@@ -154,7 +139,7 @@ def started_interpreter(
     with workspace.start(
         f"firmware-{name}",
         ENTRY,
-        warm_up="harness.firmware.interpret:warm_up",
+        warm_up="harness.firmware.interpreter:warm_up",
         inputs={"program": program, "events": events},
         outputs={"scores": n_events * BYTES_PER_SCORE},
         limits=_limits(settings, n_events),
@@ -164,11 +149,16 @@ def started_interpreter(
         def finish() -> StepResult[InterpreterReport]:
             if early.has_ended:
                 return run_interpreter(workspace, settings, program, events, name=name)
-            request = {"n_threads": settings.n_threads}
+            request = _request(settings, events)
             done = workspace.finish(early, InterpreterReport, request=request)
             return _checked(done, n_events, name)
 
         yield finish
+
+
+def _request(settings: FirmwareSettings, events: Path) -> dict[str, JsonValue]:
+    at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, open_rows(events).shape[1:]))
+    return {"n_threads": settings.n_threads, "at_once": at_once}
 
 
 def _limits(settings: FirmwareSettings, n_events: int) -> Limits:
@@ -181,56 +171,3 @@ def _checked(
     if done.outputs["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
         raise IntegrityError("not one score for each event", where=f"step {name}")
     return done
-
-
-# --- The step -------------------------------------------------------------------------------------
-
-
-def warm_up() -> None:
-    """Do what `interpret_events` needs before any file: import da4ml."""
-    # Where it is not installed, the step says so.
-    with contextlib.suppress(ImportError):
-        import da4ml.types  # noqa: F401 - loaded for the step
-
-
-@disk_faults()
-def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
-    """Score every event (entry of a step).
-
-    Request: ``n_threads``. Inputs: ``program``, ``events`` (see `harness.submission.events`).
-    Outputs: ``scores`` (float64, one for each event); if asked for, ``words`` (uint32, the bits on
-    the input port for each event).
-    """
-    require_package("da4ml")
-    program = load_program(inputs["program"])
-    check_widths(program)
-    events = open_rows(inputs["events"])
-    started = time.monotonic()
-    with outputs["scores"].open("wb") as file:
-        at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, events.shape[1:]))
-        for first in range(0, len(events), at_once):
-            chunk = np.asarray(events[first : first + at_once])
-            _interpret(program, chunk, request["n_threads"]).tofile(file)
-    seconds = time.monotonic() - started
-    if "words" in outputs:
-        formats = input_formats(program)
-        pack_words(quantise_inputs(np.asarray(events), formats), formats).tofile(outputs["words"])
-    form = output_format(program)
-    return {
-        "n_events": len(events),
-        "seconds": seconds,
-        "step": form.step,
-        "is_signed": form.is_signed,
-        "width": form.width,
-    }
-
-
-def _interpret(
-    program: CombLogic, events: NDArray[np.float32], n_threads: int
-) -> NDArray[np.float64]:
-    """Return the scores of events, shape (n,): exact, whole multiples of the output's step."""
-    if events.shape[1] != program.shape[0]:
-        raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
-    if not any(form.width for form in input_formats(program)) or not len(events):
-        return np.zeros(len(events))
-    return np.asarray(program.predict(events, n_threads=n_threads), np.float64).ravel()
