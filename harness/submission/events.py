@@ -222,8 +222,8 @@ def save_parts(path: Path, parts: Sequence[Events]) -> None:
         shape = (sum(map(len, parts)), *parts[0].shape[1:])
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
-        for part in parts:
-            stream.write(np.ascontiguousarray(part, dtype="<f4").data)
+        for dense in parts:
+            stream.write(np.ascontiguousarray(dense, dtype="<f4").data)
 
 
 class SparseWriter:
