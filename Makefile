@@ -125,7 +125,7 @@ fresh-events: $(READY)  ## simulate background that no entry saw: hours; resumes
 	$(BIN)/python -m tools.discovery events "$(FRESH)" --jobs 2
 
 # One entry a job: make -j2 discovery.
-discovery: $(ENTRIES:%=discovery-%)  ## measure how many signal events entries need (ENTRIES="a b"); resumes
+discovery: $(ENTRIES:%=discovery-%)  ## measure how many signal events entries need for 3 sigma (ENTRIES="a b"); resumes
 
 rounded-events: $(READY)
 	@$(BIN)/python -m tools.discovery round "$(FRESH)"

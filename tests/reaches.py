@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.board.reach import (
-    Comparison,
-    FalseDiscovery,
-    Reach,
-    SignalReach,
-    TrialPoint,
-    reach_path,
-)
+from harness.board.reach import Comparison, FalseClaims, Reach, SignalReach, TrialPoint, reach_path
 from harness.card.figures import Interval
 from harness.card.hardware import Artefact, Firmware
 from harness.files import make_folder, write_json
@@ -53,7 +46,7 @@ def make_reach(team: str = "team_x", *, is_false: bool = False, **changes: objec
         seed=1,
         variations=("jet_scale_up",),
         signals={"ato4l": ato4l, "lq": lq, "secret": lq},
-        false_discovery=FalseDiscovery(
+        false_claims=FalseClaims(
             n_found=1,
             n_trials=200,
             interval=Interval(lower=0.0001, upper=0.0275, method="Clopper-Pearson"),
@@ -66,7 +59,7 @@ def make_reach(team: str = "team_x", *, is_false: bool = False, **changes: objec
                 expected=1_098.0,
                 global_p=0.0004,
                 varied_p={"jet_scale_up": 0.0002 if is_false else 0.21},
-                is_discovery=is_false,
+                is_claimed=is_false,
             ),
         ),
     )

@@ -22,8 +22,8 @@ def settings(**changes: object) -> TriggerSettings:
     )
 
 
-def met_score(events: object) -> NDArray[np.float64]:
-    return np.asarray(events)[:, 0, 0].astype(np.float64)
+def met_score(parts: Sequence[object]) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(part)[:, 0, 0] for part in parts]).astype(np.float64)
 
 
 def source(

@@ -1,4 +1,4 @@
-"""Measure how many events of a signal ranked entries of the sample need for a discovery.
+"""Measure how many events of a signal ranked entries of the sample need for 3 sigma, global.
 
 python -m tools.discovery events FOLDER [--jobs J]        fresh background: hours; goes on
 python -m tools.discovery round FOLDER                    the events at the sample's precision

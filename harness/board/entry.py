@@ -22,7 +22,7 @@ class Entry:
     Attributes
     ----------
     reach : Reach or None
-        How many events of a signal its firmware needs for a discovery, where it was measured.
+        How many events of a signal its firmware needs for 3 sigma, where it was measured.
     """
 
     key: str

@@ -136,7 +136,7 @@ def has_added(board: Board) -> bool:
 
 
 def reach_signals(board: Board) -> tuple[str, ...]:
-    """Return the signals of which some entry says how many events a discovery takes."""
+    """Return the signals of which some entry says how many events give 3 sigma."""
     return tuple(name for name in board.signals if any(name in row.reach for row in board.rows))
 
 

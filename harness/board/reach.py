@@ -1,4 +1,4 @@
-"""How many events of a signal an entry needs for a discovery, measured after the trigger.
+"""How many events of a signal an entry needs for evidence (3 sigma), found after the trigger.
 
 `harness reach` writes it to ``results/<challenge>/reach/<team>.json``. It belongs to the program of
 a firmware, and is shown with cards of this program alone.
@@ -62,15 +62,15 @@ class SignalReach(Value):
     points: tuple[TrialPoint, ...] = Field(max_length=_MAX_POINTS)
 
 
-class FalseDiscovery(Value):
-    """Trials without a signal that end in a discovery all the same."""
+class FalseClaims(Value):
+    """Trials without a signal in which 3 sigma is claimed all the same."""
 
     n_found: Count
     n_trials: Annotated[int, Field(ge=1)]
     interval: Interval
 
     @model_validator(mode="after")
-    def _are_some_of_them(self) -> FalseDiscovery:
+    def _are_some_of_them(self) -> FalseClaims:
         if self.n_found > self.n_trials:
             raise ValueError("more trials found something than there were")
         return self
@@ -89,7 +89,7 @@ class Comparison(Value):
         Beside the nominal expectation.
     varied_p : mapping of variation to float
         Beside each systematic variation of it.
-    is_discovery : bool
+    is_claimed : bool
         Whether all of them are at most the level.
     """
 
@@ -99,7 +99,12 @@ class Comparison(Value):
     expected: Annotated[float, Field(ge=0)]
     global_p: Probability
     varied_p: dict[str, Probability] = Field(default_factory=dict)
-    is_discovery: bool
+    is_claimed: bool
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return "3 sigma without a signal" if self.is_claimed else "nothing unexpected"
 
 
 class Reach(Value):
@@ -116,10 +121,10 @@ class Reach(Value):
     n_observed, n_simulated : int
         Accepted of them; each trial draws which of them are the data.
     level : float
-        Global p-value of a discovery.
+        Global p-value at which evidence is claimed, at most: 3 sigma.
     variations : tuple of str
-        Systematic variations of the expectation; a discovery is one beside all of them.
-    false_discovery : FalseDiscovery
+        Systematic variations of the expectation; it is evidence only beside all of them.
+    false_claims : FalseClaims
         In trials, which draw from the events of both streams.
     comparisons : tuple of Comparison
         The data as they are, and background of other simulations in their place.
@@ -139,7 +144,7 @@ class Reach(Value):
     seed: int
     variations: tuple[Name, ...] = ()
     signals: dict[Name, SignalReach]
-    false_discovery: FalseDiscovery
+    false_claims: FalseClaims
     comparisons: tuple[Comparison, ...] = ()
 
     @model_validator(mode="after")
@@ -162,7 +167,7 @@ def reach_path(results: Path, challenge: str, team: str) -> Path:
 
 def read_reach(path: Path) -> Reach | None:
     """Read a file of a board if it is such a record; see `read_beside`."""
-    return read_beside(path, lambda content: Reach if "false_discovery" in content else None)
+    return read_beside(path, lambda content: Reach if "false_claims" in content else None)
 
 
 def reach_of(card: ScoreCard, found: Iterable[Reach]) -> Reach | None:

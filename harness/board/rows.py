@@ -116,7 +116,7 @@ class AmountCell(Value):
 
 
 class ReachCell(Value):
-    """Injected events of one signal that half of the trials discover, with the 95 % interval.
+    """Injected events of one signal that give 3 sigma in half of the trials, with the interval.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class BoardRow(Value):
     added : AddedFigures, NotMeasured or None
         What it adds to the menu; None where its card does not say it.
     reach : mapping of signal to ReachCell
-        What a discovery takes; empty where `harness reach` did not measure it.
+        What evidence (3 sigma, global) takes; empty where `harness reach` did not measure it.
     processor_ms : float, NotMeasured or None
         Processor time of one event; None where the gate is no processor.
     evidence : str or None
@@ -434,7 +434,7 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
 
 
 def _reach_cells(entry: Entry, contest: Contest) -> dict[str, ReachCell]:
-    """Return what a discovery takes of the signals that are shown."""
+    """Return what evidence (3 sigma, global) takes of the signals that are shown."""
     measured = {} if entry.reach is None else entry.reach.signals
     return {
         name: ReachCell(

@@ -51,8 +51,8 @@ class NamedReport:
         return not processes.isdisjoint(signals)
 
 
-def publish_report(results: Path, name: str, report: ClusterReport | WatchReport) -> Path:
-    """Write a report beside the cards, on one line as they are; return its path.
+def check_report_name(name: str) -> None:
+    """Check that a report can lie beside the cards under a name, before it is made.
 
     Raises
     ------
@@ -64,6 +64,17 @@ def publish_report(results: Path, name: str, report: ClusterReport | WatchReport
             f"{name!r} is no name of a report",
             expected="lower-case letters, digits, dots, hyphens and underscores",
         )
+
+
+def publish_report(results: Path, name: str, report: ClusterReport | WatchReport) -> Path:
+    """Write a report beside the cards, on one line as they are; return its path.
+
+    Raises
+    ------
+    UsageError
+        The name is none of a file.
+    """
+    check_report_name(name)
     path = results / report.challenge / TRIGGER_FOLDER / f"{name}{CARD_SUFFIX}"
     make_folder(path.parent)
     return write_whole(path, report.model_dump_json().encode() + b"\n")

@@ -125,7 +125,7 @@ def _rate_values(board: Board) -> list[str | float | int | None]:
 
 
 def _reach_names(board: Board) -> list[str]:
-    """Name the columns of the injected events that a discovery takes."""
+    """Name the columns of the injected events that evidence (3 sigma, global) takes."""
     edges = ("", "_lower", "_upper")
     return [f"reach_{name}{edge}" for name in reach_signals(board) for edge in edges]
 

@@ -29,10 +29,22 @@ _Report = TypeVar("_Report", "ClusterReport", "WatchReport")
 # Seeds of k-means are five times as large, and below 2**32.
 _SEED = click.IntRange(0, 2**29)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+def _report_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """Check the name of a report before the hours that it may take."""
+    from harness.board.trigger_reports import check_report_name
+
+    if name is not None:
+        check_report_name(name)
+    return name
+
+
 _publish_option = click.option(
     "--publish",
     "published",
     metavar="NAME",
+    callback=_report_name,
     help="Write it beside the cards under this name: boards show it.",
 )
 

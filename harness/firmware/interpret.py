@@ -6,39 +6,23 @@ a few events, and for a program that `as_arrays` leaves to it; the scores are th
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from functools import partial
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from harness.card.figures import Count
 from harness.challenge import Value, events_within
 from harness.errors import IntegrityError
-from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
-from harness.firmware.arrays.program import as_arrays
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
-from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
-from harness.firmware.translate.program import (
-    check_widths,
-    input_formats,
-    load_program,
-    output_format,
-    pack_words,
-    quantise_inputs,
-)
-from harness.sandbox.step import MIB, StepResult
+from harness.sandbox.step import MIB, Limits, StepResult
 from harness.sandbox.workspace import Workspace
 from harness.submission.events import open_rows
 
-if TYPE_CHECKING:
-    from da4ml.types import CombLogic
-
+ENTRY = "harness.firmware.interpreter:interpret_events"
 BYTES_PER_SCORE = 8
 # The slowest interpreter that is waited for, events per second.
 _SLOWEST = 10_000
@@ -121,71 +105,73 @@ def run_interpreter(
         outputs["words"] = 4 * n_words * n_events
     done = workspace.run(
         f"firmware-{name}",
-        "harness.firmware.interpret:interpret_events",
+        ENTRY,
         InterpreterReport,
-        request={"n_threads": settings.n_threads},
+        request=_request(settings, events),
         inputs={"program": program, "events": events},
         outputs=outputs,
-        limits=settings.limits(settings.trace_wall_s + n_events / _SLOWEST),
+        limits=_limits(settings, n_events),
         may_raise=FAULTS,
     )
+    return _checked(done, n_events, name)
+
+
+@contextlib.contextmanager
+def started_interpreter(
+    workspace: Workspace,
+    settings: FirmwareSettings,
+    program: Path,
+    events: Path,
+    n_events: int,
+    *,
+    name: str,
+) -> Iterator[Callable[[], StepResult[InterpreterReport]]]:
+    """Start the interpreter while its events are still to be written; on leaving it is ended.
+
+    Parameters
+    ----------
+    events : Path
+        A regular file that everyone can read: the step has this very file, no copy of it.
+    n_events : int
+        That it will hold.
+
+    Yields
+    ------
+    callable
+        Interprets the events, which are written now; see `run_interpreter`.
+    """
+    with workspace.start(
+        f"firmware-{name}",
+        ENTRY,
+        warm_up="harness.firmware.interpreter:warm_up",
+        inputs={"program": program, "events": events},
+        outputs={"scores": n_events * BYTES_PER_SCORE},
+        limits=_limits(settings, n_events),
+        may_raise=FAULTS,
+    ) as early:
+
+        def finish() -> StepResult[InterpreterReport]:
+            if early.has_ended:
+                return run_interpreter(workspace, settings, program, events, name=name)
+            request = _request(settings, events)
+            done = workspace.finish(early, InterpreterReport, request=request)
+            return _checked(done, n_events, name)
+
+        yield finish
+
+
+def _request(settings: FirmwareSettings, events: Path) -> dict[str, JsonValue]:
+    at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, open_rows(events).shape[1:]))
+    return {"n_threads": settings.n_threads, "at_once": at_once}
+
+
+def _limits(settings: FirmwareSettings, n_events: int) -> Limits:
+    return settings.limits(settings.trace_wall_s + n_events / _SLOWEST)
+
+
+def _checked(
+    done: StepResult[InterpreterReport], n_events: int, name: str
+) -> StepResult[InterpreterReport]:
     if done.outputs["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
         raise IntegrityError("not one score for each event", where=f"step {name}")
     return done
-
-
-# --- The step -------------------------------------------------------------------------------------
-
-
-@disk_faults()
-def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
-    """Score every event (entry of a step).
-
-    Request: ``n_threads``. Inputs: ``program``, ``events`` (see `harness.submission.events`).
-    Outputs: ``scores`` (float64, one for each event); if asked for, ``words`` (uint32, the bits on
-    the input port for each event).
-    """
-    require_package("da4ml")
-    program = load_program(inputs["program"])
-    check_widths(program)
-    events = open_rows(inputs["events"])
-    if events.shape[1] != program.shape[0]:
-        raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
-    started = time.monotonic()
-    score = _choose(program, len(events), request["n_threads"])
-    with outputs["scores"].open("wb") as file:
-        at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, events.shape[1:]))
-        for first in range(0, len(events), at_once):
-            score(np.asarray(events[first : first + at_once])).tofile(file)
-    seconds = time.monotonic() - started
-    if "words" in outputs:
-        formats = input_formats(program)
-        pack_words(quantise_inputs(np.asarray(events), formats), formats).tofile(outputs["words"])
-    form = output_format(program)
-    return {
-        "n_events": len(events),
-        "seconds": seconds,
-        "step": form.step,
-        "is_signed": form.is_signed,
-        "width": form.width,
-    }
-
-
-def _choose(
-    program: CombLogic, n_events: int, n_threads: int
-) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    """Return what scores events, shape (n, n_inputs): whole multiples of the output's step."""
-    # To translate an operation takes as long as da4ml takes for it on some thousand events.
-    arrays = as_arrays(program) if n_events >= BLOCK_EVENTS else None
-    if arrays is None:
-        return partial(_interpret, program, n_threads=n_threads)
-    return partial(score_blocks, [BlockScorer(arrays) for _ in range(max(1, n_threads))])
-
-
-def _interpret(
-    program: CombLogic, events: NDArray[np.float32], n_threads: int
-) -> NDArray[np.float64]:
-    """Return the scores of events by da4ml's interpreter."""
-    if not any(form.width for form in input_formats(program)) or not len(events):
-        return np.zeros(len(events))
-    return np.asarray(program.predict(events, n_threads=n_threads), np.float64).ravel()

@@ -206,13 +206,24 @@ def taken(events: Events, rows: NDArray[np.int64]) -> Events:
 
 def save_events(path: Path, events: Events) -> None:
     """Write events to `path` in the form that they have."""
-    if not isinstance(events, SparseEvents):
-        np.save(path, np.ascontiguousarray(events, dtype="<f4"), allow_pickle=False)
-        return
+    save_parts(path, [events])
+
+
+def save_parts(path: Path, parts: Sequence[Events]) -> None:
+    """Write events of one form, at least one part, one after the other; they are not joined."""
+    sparse = [part for part in parts if isinstance(part, SparseEvents)]
     with path.open("wb") as stream:
-        writer = SparseWriter(stream, events.event_shape)
-        writer.add(events)
-        writer.finish()
+        if sparse:
+            writer = SparseWriter(stream, sparse[0].event_shape)
+            for part in sparse:
+                writer.add(part)
+            writer.finish()
+            return
+        shape = (sum(map(len, parts)), *parts[0].shape[1:])
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for dense in parts:
+            stream.write(np.ascontiguousarray(dense, dtype="<f4").data)
 
 
 class SparseWriter:

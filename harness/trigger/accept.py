@@ -18,7 +18,7 @@ from harness.errors import DataError, HarnessError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
 from harness.scoring.workers import Workers, result_of
-from harness.submission.events import Events, joined, taken
+from harness.submission.events import Events, taken
 from harness.trigger.folder import AcceptedEvents, begin, join_accepted, write_chunk, write_state
 from harness.trigger.records import ReadSource, Section, TriggerRun, TriggerSettings
 from harness.trigger.steering import next_share, threshold_of
@@ -31,7 +31,7 @@ _CHUNK_BYTES = 128 * 1024**2
 _HELD_BYTES = 512 * 1024**2
 _MAX_GAPS = 100
 
-Score = Callable[[Events], NDArray[np.float64]]
+Score = Callable[[Sequence[Events]], NDArray[np.float64]]
 
 
 def run_trigger(
@@ -52,7 +52,8 @@ def run_trigger(
     sources : iterable of EventSourceOf
         In time order; from the first on, also where the folder was begun.
     score : callable
-        From events to their exact scores, float64 of shape (n,).
+        From events, in parts of one form that follow each other, to the exact scores of all of
+        them, float64 of shape (n,).
     folder : Path
         Held by the caller: `harness.trigger.folder.held`.
     chunk_events : int
@@ -219,11 +220,11 @@ class _Accepting:
         if sum(len(piece.rows) for piece, _ in self._buffer) < n_least:
             return
         chunk, self._buffer = _Chunk(tuple(self._buffer), tuple(self._sources)), []
-        events = joined([piece.events for piece, _ in chunk.pieces])
+        parts = tuple(piece.events for piece, _ in chunk.pieces)
         if self.workers is None:
-            self._take(chunk, self.score(events))
+            self._take(chunk, self.score(parts))
             return
-        future = self.workers.executor.submit(self.score, events)
+        future = self.workers.executor.submit(self.score, parts)
         self._coming.append((chunk, future))
         self.take_scores(self.workers.room())
 

@@ -1,6 +1,6 @@
 """How many events of a signal it takes that trigger and clusters find it.
 
-Trials inject events among background, until half of the trials end in a discovery; trials without a
+Trials inject events among background, until half of the trials end in evidence; trials without a
 signal say how often that happens by chance. What was tried is written after each point, so that a
 run that was killed goes on.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.board.reach import Comparison, FalseDiscovery, Reach, SignalReach, TrialPoint
+from harness.board.reach import Comparison, FalseClaims, Reach, SignalReach, TrialPoint
 from harness.challenge import is_name
 from harness.errors import UsageError
 from harness.files import Progress, no_progress, read_json, write_json
@@ -49,7 +49,7 @@ class ReachOptions:
     Attributes
     ----------
     level : float
-        Global p-value of a discovery, at most.
+        Global p-value at which evidence is claimed, at most: 3 sigma.
     n_toys : int
         Of each comparison.
     n_trials, n_null : int
@@ -69,7 +69,7 @@ def measure_reach(
     *,
     progress: Progress = no_progress,
 ) -> Reach:
-    """Measure how many events of each signal half of the trials find, and the false discoveries.
+    """Measure how many events of each signal half of the trials find, and the false claims.
 
     A trial draws which accepted background events are the data and which the expectation; their
     streams are exchangeable without a signal. It finds what `harness cluster` finds. The trials are
@@ -108,7 +108,7 @@ def measure_reach(
         seed=options.seed,
         variations=tuple(streams.varied),
         signals=signals,
-        false_discovery=FalseDiscovery(
+        false_claims=FalseClaims(
             n_found=n_found, n_trials=n_trials, interval=clopper_pearson(n_found, n_trials)
         ),
         comparisons=tuple(_comparisons(streams, options)),
@@ -306,5 +306,5 @@ def _comparisons(streams: ReachStreams, options: ReachOptions) -> Iterator[Compa
             expected=every.expected,
             global_p=report.global_p,
             varied_p=varied_p,
-            is_discovery=max(report.global_p, *varied_p.values(), 0.0) <= options.level,
+            is_claimed=max(report.global_p, *varied_p.values(), 0.0) <= options.level,
         )

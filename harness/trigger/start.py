@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,14 @@ from harness.errors import UsageError
 from harness.files import Progress, file_checksum, no_progress, write_whole
 from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import FirmwareSettings
-from harness.firmware.interpret import run_interpreter
+from harness.firmware.interpret import started_interpreter
 from harness.sandbox.scores import read_scores
 from harness.sandbox.tried import open_tried_workspace
 from harness.sandbox.workspace import Workspace
+from harness.scoring.beside import beside
 from harness.scoring.workers import Workers, open_workers
-from harness.submission.events import Events, save_events
-from harness.trigger.accept import run_trigger
+from harness.submission.events import Events, save_parts
+from harness.trigger.accept import Score, run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry, point_at
 from harness.trigger.folder import held
 from harness.trigger.records import Steering, TriggerRun, TriggerSettings
@@ -119,10 +121,7 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
             sources = (varied(source, name, rules) for source in sources)
         first = next(sources)
         settings = settings_of(request, entry, first)
-        score = program_score(entry.program, workspace)
-        if request.cluster is not None:
-            score = RemoteScore(packed=entry.program.read_bytes(), isolation=request.isolation)
-        with held(request.out), _workers(request) as workers:
+        with held(request.out), _scoring(request, entry.program, workspace) as (score, workers):
             return run_trigger(
                 chain([first], sources),
                 settings,
@@ -135,13 +134,21 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
 
 
 @contextmanager
-def _workers(request: TriggerRequest) -> Iterator[Workers | None]:
-    """Open workers, if more than one chunk of events is to be scored at the same time."""
-    if request.jobs == 1 and request.cluster is None:
-        yield None
+def _scoring(
+    request: TriggerRequest, packed: Path, workspace: Workspace
+) -> Iterator[tuple[Score, Workers]]:
+    """Open what scores chunks of events; if the block fails, the steps that run are ended.
+
+    While chunks are scored here, the next one is read, its step is started and its file is written.
+    """
+    jobs, cluster = request.jobs, request.cluster
+    if cluster is not None:
+        with open_workers(jobs, cluster) as workers:
+            yield RemoteScore(packed=packed.read_bytes(), isolation=request.isolation), workers
         return
-    with open_workers(request.jobs, request.cluster) as workers:
-        yield workers
+    with beside(jobs + 1) as others:
+        score = program_score(packed, replace(workspace, stop=others.stop), at_once=jobs)
+        yield score, Workers(executor=others.pool, count=lambda: jobs, room=lambda: jobs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,12 +164,12 @@ class RemoteScore:
     packed: bytes
     isolation: IsolationKind
 
-    def __call__(self, events: Events) -> NDArray[np.float64]:
+    def __call__(self, parts: Sequence[Events]) -> NDArray[np.float64]:
         """Score events by the program, in a sandbox of this machine."""
         with open_tried_workspace(self.isolation, cache_root()) as workspace:
             packed = workspace.new_folder("sent") / PROGRAM
             write_whole(packed, self.packed)
-            return program_score(packed, workspace)(events)
+            return program_score(packed, workspace)(parts)
 
 
 def _check(request: TriggerRequest) -> None:
@@ -251,16 +258,28 @@ def _steering(request: TriggerRequest, entry: TriggerEntry) -> Steering:
     )
 
 
-def program_score(packed: Path, workspace: Workspace) -> Callable[[Events], NDArray[np.float64]]:
-    """Return what scores events by a kept program, in a sandbox; its files are removed again."""
-    program = decompress(packed, workspace.new_folder("program") / "program.json")
+def program_score(packed: Path, workspace: Workspace, *, at_once: int = 1) -> Score:
+    """Return what scores events by a kept program, in a sandbox; its files are removed again.
 
-    def score(events: Events) -> NDArray[np.float64]:
+    Called in several threads, it interprets so many times `at_once`, and prepares the others.
+    """
+    program = decompress(packed, workspace.new_folder("program") / "program.json")
+    turns = BoundedSemaphore(at_once)
+
+    def score(parts: Sequence[Events]) -> NDArray[np.float64]:
+        n_events = sum(map(len, parts))
         folder = workspace.new_folder("stream")
         path = folder / "events.npy"
-        save_events(path, events)
-        done = run_interpreter(workspace, FirmwareSettings(), program, path, name="trigger")
-        scores = read_scores(done.outputs["scores"], len(events))
+        # A step of another user gets a copy of a file that it cannot read, and now it is empty.
+        path.touch()
+        path.chmod(0o644)
+        with started_interpreter(
+            workspace, FirmwareSettings(), program, path, n_events, name="trigger"
+        ) as finish:
+            save_parts(path, parts)
+            with turns:
+                done = finish()
+        scores = read_scores(done.outputs["scores"], n_events)
         shutil.rmtree(folder)
         shutil.rmtree(done.outputs["scores"].parent, ignore_errors=True)
         return scores

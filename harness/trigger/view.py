@@ -94,12 +94,14 @@ def reach_view(found: Reach) -> Group:
             f"{name}: {value} injected events [{span}], of which the trigger accepts "
             f"{one.n_accepted / one.n_events:.3g}"
         )
-    false = found.false_discovery
+    false = found.false_claims
     share = with_interval(false.n_found / false.n_trials, false.interval)
-    lines.append(f"without a signal: {false.n_found:,} of {false.n_trials:,} trials, {share}")
+    lines.append(
+        f"3 sigma is claimed without a signal in {false.n_found:,} of {false.n_trials:,} trials, "
+        f"{share}"
+    )
     for other in found.comparisons:
         p_values = {"": other.global_p, **other.varied_p}
         shown = ", ".join(f"{p:.2g} {name}".strip() for name, p in p_values.items())
-        verdict = "a false discovery" if other.is_discovery else "nothing unexpected"
-        lines.append(f"{other.title}: {verdict}, global p = {shown}")
+        lines.append(f"{other.title}: {other.verdict}, global p = {shown}")
     return Group(Text(f"{found.team}, {found.level:g} global", style="bold"), *map(Text, lines))

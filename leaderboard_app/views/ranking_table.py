@@ -191,8 +191,8 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
 
 def _reach_columns(board: Board) -> list[JsonValue]:
     words = (
-        "Injected events, accepted or not, at which half of the trials end in a discovery after "
-        "the trigger, with the 95 % interval"
+        "Injected events, accepted or not, at which half of the trials end in evidence (3 sigma, "
+        "global) after the trigger, with the 95 % interval"
     )
     return [
         _column(

@@ -1,4 +1,4 @@
-"""What an entry needs for a discovery after the trigger."""
+"""What an entry needs for evidence (3 sigma, global) after the trigger."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def reach_section(subject: Subject) -> Section:
         for name, title in titles_of(subject.card, shown).items()
     ]
     return Section(
-        title="Reach of a discovery",
+        title="Reach of evidence (3 sigma, global)",
         lead=_lead(found),
         blocks=(
             Table(
                 columns=("Signal", "Injected events", "95 % interval", "Accepted of the signal"),
                 rows=rows,
-                caption="Injected events, accepted or not, at which half of the trials end in a "
-                "discovery; intervals of the trials, which share one pool of accepted events",
+                caption="Injected events, accepted or not, at which half of the trials end in "
+                "evidence; intervals of the trials, which share one pool of accepted events",
             ),
             *_without_signal(found),
         ),
@@ -44,8 +44,8 @@ def _lead(found: Reach) -> str:
     return (
         f"The entry ran as a trigger on {found.exposure:,.0f} background events and accepted "
         f"{found.n_observed:,}. They are clustered and compared with {found.n_simulated:,} "
-        f"accepted of {found.expected_exposure:,.0f} simulated ones. A discovery is a global "
-        f"p-value of at most {found.level:g}{beside}."
+        f"accepted of {found.expected_exposure:,.0f} simulated ones. Evidence (3 sigma) is a "
+        f"global p-value of at most {found.level:g}{beside}."
     )
 
 
@@ -60,15 +60,15 @@ def _signal_row(title: str, name: str, found: Reach) -> list[str]:
 
 
 def _without_signal(found: Reach) -> list[Block]:
-    """Say how often a discovery is false, and what other background ends in."""
-    false = found.false_discovery
+    """Say how often 3 sigma is claimed without a signal, and what other background ends in."""
+    false = found.false_claims
     share = interval_text(
         false.n_found / false.n_trials, false.interval.lower, false.interval.upper
     )
     blocks: list[Block] = [
         Note(
-            text=f"Without a signal {false.n_found:,} of {false.n_trials:,} trials end in a "
-            f"discovery, {share}."
+            text=f"3 sigma is claimed without a signal in {false.n_found:,} of "
+            f"{false.n_trials:,} trials, {share}."
         )
     ]
     if found.comparisons:
@@ -90,11 +90,11 @@ def _without_signal(found: Reach) -> list[Block]:
         )
     blocks += [
         Note(
-            text=f"Without a signal, {visible(one.title)} ends in a discovery that is not there.",
+            text=f"Without a signal, {visible(one.title)} gives 3 sigma (global) all the same.",
             tone="warn",
         )
         for one in found.comparisons
-        if one.is_discovery
+        if one.is_claimed
     ]
     return blocks
 
@@ -106,5 +106,5 @@ def _comparison_row(one: Comparison, varied: list[str]) -> list[str]:
         f"{one.n_observed:,}",
         f"{one.expected:,.0f}",
         *(f"{p:.2g}" for p in p_values),
-        "a false discovery" if one.is_discovery else "nothing unexpected",
+        one.verdict,
     ]

@@ -6,6 +6,7 @@ of 8, 8 and 9 bits, and a result of 10 bits.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from harness.firmware.interpret import score_by_program
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import Step
-from harness.sandbox.workspace import Workspace
+from harness.sandbox.workspace import Workspace, open_workspace
+from harness.trigger.start import program_score
 from tests.events import make_events
 
 pytestmark = pytest.mark.whole
@@ -126,6 +128,23 @@ def test_further_events_are_scored_by_the_program_that_was_kept(made, events, tm
 
     np.testing.assert_array_equal(np.fromfile(scores, "<f8"), more[:, ROWS, 0].sum(axis=1))
     assert workspace.usages[0].wall_s > 0
+
+
+def test_a_step_that_began_before_its_events_were_written_scores_all_of_them(made, tmp_path):
+    """Also where new files are closed to other users, of which the step is one."""
+    program = next(path for path in made.artefacts if path.name == PROGRAM)
+    more = np.floor(make_events(500, seed=12))
+    more[..., 0] = np.minimum(more[..., 0], 255.0)
+    umask = os.umask(0o077)
+    try:
+        with open_workspace("bwrap") as workspace:
+            scores = program_score(program, workspace)([more[:3], more[3:]])
+            left = [path.name for path in workspace.folder.iterdir()]
+    finally:
+        os.umask(umask)
+
+    np.testing.assert_array_equal(scores, more[:, ROWS, 0].sum(axis=1))
+    assert [name.partition("-")[0] for name in left] == ["program"]
 
 
 def test_every_witness_agrees_in_every_bit(report):

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.firmware.backend import UntranslatableError
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic, Pipeline
+
+    from harness.firmware.backend import UntranslatableError
 
 # A score is kept as a float64, whose integers are exact up to here.
 MAX_OUTPUT_BITS = 53
@@ -81,6 +82,9 @@ def check_widths(program: CombLogic) -> None:
 
 def too_wide(where: str, bits: int, most: int) -> UntranslatableError:
     """Say that the interpreter does not compute with so many bits exactly."""
+    # Loaded here alone: the step of the interpreter starts without the records.
+    from harness.firmware.backend import UntranslatableError
+
     return UntranslatableError(
         f"computes with {bits} bits",
         where=where,

@@ -1,4 +1,4 @@
-"""The reach of a discovery on a board: of the right card, of shown signals, in every table."""
+"""The reach of an entry on a board: of the right card, of shown signals, in every table."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_team_of_the_name_of_the_folder_and_a_record_of_another_challenge(tmp_
     (refused,) = index.refresh().unreadable
     assert "says it is of sample but lies in another" in refused.reason
 
-    (elsewhere / path.name).write_text('{"false_discovery": 1}')
+    (elsewhere / path.name).write_text('{"false_claims": 1}')
     assert len(index.refresh().unreadable) == 1
 
 
@@ -96,8 +96,8 @@ def test_a_record_that_cannot_be_shown_is_left_out_with_the_reason(tmp_path):
     assert "not one p-value of each variation" in refused.reason
     assert all(one.reach is None for one in snapshot.entries["sample"])
 
-    false = make_reach().false_discovery.model_copy(update={"n_found": 201})
-    path = write_reach(tmp_path, make_reach(false_discovery=false))
+    false = make_reach().false_claims.model_copy(update={"n_found": 201})
+    path = write_reach(tmp_path, make_reach(false_claims=false))
     (refused,) = CardIndex(tmp_path).refresh().unreadable
     assert "than there were" in refused.reason
     assert refused.name.endswith(path.name)
@@ -147,24 +147,28 @@ def test_the_file_of_the_board_holds_numbers_and_intervals(tmp_path):
 def test_the_page_of_the_entry_shows_it(tmp_path):
     write_both(tmp_path)
 
-    assert "Reach of a discovery" not in sections_of(tmp_path, "team_y")
-    table, without, comparisons = sections_of(tmp_path, "team_x")["Reach of a discovery"]
+    assert "Reach of evidence (3 sigma, global)" not in sections_of(tmp_path, "team_y")
+    table, without, comparisons = sections_of(tmp_path, "team_x")[
+        "Reach of evidence (3 sigma, global)"
+    ]
     assert [row[1:] for row in table.rows] == [
         ["3,060", "2,910 to 3,220", "2,542 of 40,000"],
         ["> 40,000", "33,000 to > 40,000", "188 of 40,000"],
     ]
     assert without.text == (
-        "Without a signal 1 of 200 trials end in a discovery, 0.5 % [0.01, 2.75]."
+        "3 sigma is claimed without a signal in 1 of 200 trials, 0.5 % [0.01, 2.75]."
     )
     assert comparisons.rows == [
         ["another tune", "1,160", "1,098", "0.0004", "0.21", "nothing unexpected"]
     ]
 
 
-def test_a_false_discovery_is_said_on_the_page(tmp_path):
+def test_three_sigma_without_a_signal_is_said_on_the_page(tmp_path):
     write_both(tmp_path, is_false=True)
 
-    *_, comparisons, warning = sections_of(tmp_path, "team_x")["Reach of a discovery"]
-    assert comparisons.rows[0][-1] == "a false discovery"
+    *_, comparisons, warning = sections_of(tmp_path, "team_x")[
+        "Reach of evidence (3 sigma, global)"
+    ]
+    assert comparisons.rows[0][-1] == "3 sigma without a signal"
     assert warning.tone == "warn"
-    assert "another tune ends in a discovery that is not there" in warning.text
+    assert "another tune gives 3 sigma (global) all the same" in warning.text

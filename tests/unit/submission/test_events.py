@@ -17,6 +17,7 @@ from harness.submission.events import (
     open_events,
     open_rows,
     save_events,
+    save_parts,
     sparse_of,
     taken,
 )
@@ -83,6 +84,19 @@ def test_a_file_holds_them_whole(tmp_path: Path) -> None:
     np.save(path, np.zeros(9))
     with pytest.raises(ValueError, match="events are float64"):
         open_events(path)
+
+
+def test_parts_are_written_as_if_they_were_joined(tmp_path: Path) -> None:
+    dense = make_images()
+    every_second = np.repeat(dense, 2, axis=0)[::2]
+    for whole, parts in (
+        (dense, [dense[:5], every_second[5:6], dense[6:6], dense[6:]]),
+        (sparse_of(dense), [sparse_of(dense).part(0, 7), sparse_of(dense[7:])]),
+    ):
+        save_events(tmp_path / "whole.npy", whole)
+        save_parts(tmp_path / "parts.npy", parts)
+        assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+        assert np.array_equal(open_events(tmp_path / "parts.npy")[:], dense)
 
 
 def test_each_event_goes_to_its_place(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_each_accepted_event_is_there_once_with_its_place(tmp_path):
     expected = []
     for each in streams():
         for piece in each.read():
-            scores = met_score(piece.events)
+            scores = met_score([piece.events])
             expected += [(each.name, int(row)) for row in piece.rows[scores >= 60.0]]
     assert list(zip(accepted.sources, accepted.rows.tolist(), strict=True)) == expected
     np.testing.assert_array_equal(accepted.events[:, 0, 0], accepted.scores)
@@ -239,9 +239,9 @@ from pathlib import Path
 from harness.trigger import folder
 from harness.trigger.accept import run_trigger
 from tests.trigger_streams import met_score, settings, source
-def score(events):
+def score(parts):
     time.sleep(0.002)
-    return met_score(events)
+    return met_score(parts)
 out = Path(sys.argv[1])
 with folder.held(out):
     print("begun", flush=True)
@@ -296,10 +296,10 @@ def files_of(out) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(paths)}
 
 
-def late_score(events) -> np.ndarray:
+def late_score(parts) -> np.ndarray:
     """Score as `met_score` does; the first chunks come last."""
-    time.sleep(0.05 if np.asarray(events)[0, 0, 0] > 25.0 else 0.0)
-    return met_score(events)
+    time.sleep(0.05 if np.asarray(parts[0])[0, 0, 0] > 25.0 else 0.0)
+    return met_score(parts)
 
 
 def into(out, sources, *, workers=None, score=met_score, **changes):
@@ -345,12 +345,12 @@ def test_a_chunk_that_could_not_be_scored_is_not_passed_over(tmp_path):
     into(tmp_path / "one", sources)
     scored = []
 
-    def failing(events):
-        scored.append(len(events))
+    def failing(parts):
+        scored.append(sum(map(len, parts)))
         if len(scored) == 2:
             raise DataError("the sandbox was killed")
         time.sleep(0.05)
-        return met_score(events)
+        return met_score(parts)
 
     with open_workers(4, None) as workers, pytest.raises(DataError, match="was killed"):
         into(tmp_path / "many", sources, workers=workers, score=failing)
@@ -371,7 +371,7 @@ def test_a_worker_of_a_cluster_that_is_lost_is_a_fault_of_the_machines(tmp_path,
         "FutureCancelledError": FutureCancelledError("score", "lost"),
     }
 
-    def lost(events):
+    def lost(parts):
         raise errors[kind]
 
     with open_workers(2, None) as workers, pytest.raises(EnvironmentFaultError, match=kind):

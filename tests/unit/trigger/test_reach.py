@@ -81,13 +81,13 @@ def test_a_known_number_is_found_within_its_interval(streams, monkeypatch, seed)
     assert one.lower / 1.05 < HALF < one.upper * 1.05
     assert one.upper / one.lower < 1.4
     assert sum(point.n_trials for point in one.points) >= 150
-    false = found.false_discovery
+    false = found.false_claims
     assert false.n_trials == 200
     # Of 200 trials with a rate of 2 %: 12 or more come once in 1,000 times.
     assert false.n_found < 12
     assert false.interval.lower <= 0.02 <= false.interval.upper
     assert [one.title for one in found.comparisons] == ["the data", "another simulation"]
-    assert not any(one.is_discovery for one in found.comparisons)
+    assert not any(one.is_claimed for one in found.comparisons)
 
 
 def test_a_run_that_is_killed_loses_one_point_at_most(streams, folders, monkeypatch, tmp_path):
@@ -105,7 +105,7 @@ def test_a_run_that_is_killed_loses_one_point_at_most(streams, folders, monkeypa
     resumed = measure_reach(streams, options)
 
     assert resumed.signals == whole.signals
-    assert resumed.false_discovery == whole.false_discovery
+    assert resumed.false_claims == whole.false_claims
     assert len(made) < n_trials - 50
 
 
@@ -142,7 +142,7 @@ def test_real_trials_find_few_events_of_a_clear_signal_and_none_without(streams)
     assert one.n_injected is not None
     assert 20 < one.n_injected < 600
     # At a rate of 2 %: three or more of 8 come once in 2,500 times.
-    assert found.false_discovery.n_found < 3
+    assert found.false_claims.n_found < 3
 
 
 def test_the_search_doubles_until_it_is_found_and_then_stays_near():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from harness.card.files import newest_card, read_card
@@ -14,10 +17,15 @@ from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, IntegrityError, UsageError
 from harness.files import file_checksum
 from harness.firmware.artefacts import PROGRAM, compress, kept_program, program_digest
+from harness.sandbox.workspace import Workspace
+from harness.submission.events import open_events
 from harness.trigger import start
+from harness.trigger.accept import run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry
+from harness.trigger.folder import held
 from harness.trigger.start import TriggerRequest, settings_of, start_trigger
-from tests.trigger_streams import source
+from tests.trigger_streams import met_score, source
+from tests.trigger_streams import settings as toy_settings
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "results"
@@ -156,3 +164,92 @@ def test_a_number_that_is_not_finite_is_refused_before_anything_is_opened(tmp_pa
     with pytest.raises(UsageError, match=r"is (nan|inf)"):
         start_trigger(request)
     assert not (tmp_path / "out").exists()
+
+
+# --- one chunk ahead ------------------------------------------------------------------------------
+
+
+class Interpreter:
+    """In place of the interpreter's step: what was begun, and how many interpreted at one time."""
+
+    def __init__(self, *, fails_with: np.ndarray | None = None) -> None:
+        self.n_started = self.n_finished = self.n_now = self.most_now = self.n_stopped = 0
+        # The first event of the chunk that fails; the others then wait until they are stopped.
+        self.fails_with = fails_with
+        # Whether the next step was started, in time, while the first one interpreted.
+        self.was_ahead = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def started(self, workspace, _settings, _program, events, n_events, *, name):
+        with self._changed:
+            self.n_started += 1
+            self._changed.notify_all()
+        yield lambda: self.finish(workspace, events, n_events, name)
+
+    def finish(self, workspace, events, n_events, name):
+        with self._changed:
+            self.n_now += 1
+            self.most_now = max(self.most_now, self.n_now)
+            if not self.n_finished:
+                self.was_ahead = self._changed.wait_for(lambda: self.n_started > 1, timeout=60)
+            self.n_finished += 1
+        found = open_events(events)
+        assert len(found) == n_events
+        try:
+            if self.fails_with is not None:
+                if np.array_equal(found[0], self.fails_with):
+                    raise IntegrityError("not one score for each event")
+                was_stopped = workspace.stop.wait(60)
+                with self._changed:
+                    self.n_stopped += was_stopped
+            scores = workspace.new_folder(name) / "scores"
+            met_score([found]).tofile(scores)
+            return SimpleNamespace(outputs={"scores": scores})
+        finally:
+            with self._changed:
+                self.n_now -= 1
+
+
+def run_ahead(tmp_path, entry, monkeypatch, interpreter, *, jobs=1, n_events=900) -> Path:
+    monkeypatch.setattr(start, "started_interpreter", interpreter.started)
+    out = tmp_path / f"out{jobs}"
+    request = TriggerRequest(entry="team_x", events=("a.h5",), out=out, jobs=jobs)
+    workspace = Workspace(run_step=None, folder=tmp_path / "steps")
+    with held(out), start._scoring(request, entry.program, workspace) as (score, workers):
+        run_trigger(
+            [source("a.h5", n_events)], toy_settings(), score, out, chunk_events=90, workers=workers
+        )
+    return out
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_next_step_is_started_while_as_many_as_asked_interpret(
+    tmp_path, entry, monkeypatch, jobs
+):
+    interpreter = Interpreter()
+    out = run_ahead(tmp_path, entry, monkeypatch, interpreter, jobs=jobs)
+    with held(tmp_path / "plain"):
+        run_trigger(
+            [source("a.h5", 900)], toy_settings(), met_score, tmp_path / "plain", chunk_events=90
+        )
+
+    assert interpreter.was_ahead
+    assert interpreter.most_now <= jobs
+    assert interpreter.n_started == interpreter.n_finished >= 6
+    paths = [path for path in sorted(out.rglob("*")) if path.suffix in {".json", ".parquet"}]
+    assert len(paths) > 10
+    for path in paths:
+        plain = tmp_path / "plain" / path.relative_to(out)
+        assert path.read_bytes() == plain.read_bytes()
+    assert [path.name.partition("-")[0] for path in (tmp_path / "steps").iterdir()] == ["program"]
+
+
+def test_a_fault_ends_what_is_scored_beside_it(tmp_path, entry, monkeypatch):
+    interpreter = Interpreter(fails_with=next(source("a.h5", 900).read()).events[0])
+    with pytest.raises(IntegrityError, match="not one score"):
+        run_ahead(tmp_path, entry, monkeypatch, interpreter, jobs=2)
+
+    assert interpreter.n_finished > 1
+    assert interpreter.n_stopped == interpreter.n_finished - 1
+    assert not list((tmp_path / "out2").rglob("*.parquet"))

@@ -46,7 +46,7 @@ def accepted(events: np.ndarray) -> AcceptedEvents:
         events=events,
         sections=n,
         rows=n,
-        scores=met_score(events),
+        scores=met_score([events]),
         thresholds=np.zeros(len(n)),
         sources=np.full(len(n), "toy"),
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ExitCode
 from harness.firmware.backend import UntranslatableError
-from harness.firmware.interpret import interpret_events
+from harness.firmware.interpreter import interpret_events
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.exact import exact_da4ml, fraction_bits
 from harness.firmware.translate.pipeline import balance, make_pipeline
@@ -281,7 +281,7 @@ def test_a_kept_program_that_is_too_wide_is_not_interpreted(tmp_path):
 
     with pytest.raises(UntranslatableError, match="computes with 7"):
         interpret_events(
-            {"n_threads": 1},
+            {"n_threads": 1, "at_once": 1_000},
             {"program": tmp_path / "program", "events": tmp_path / "events.npy"},
             {"scores": tmp_path / "scores"},
         )
