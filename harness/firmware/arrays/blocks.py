@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from harness.firmware.arrays.operations import INPUT_BITS, KINDS, Operation, operands
 from harness.firmware.arrays.program import ArrayProgram
 from harness.firmware.translate.program import quantise_inputs
-from harness.sandbox.step import MIB
 
 # With fewer events at once, Python's calls take most of the time; more do not fit a core's cache.
 BLOCK_EVENTS = 8_192
 _FEWEST_EVENTS = 512
 # A wide network has fewer events in a block, so that the buffers of a thread stay below this.
-_MOST_BYTES = 64 * MIB
+_MOST_BYTES = 64 * 1024**2
 # An input as float32, turned into a column, and as float64.
 _INPUT_BYTES = 12
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.firmware import interpret
+from harness.firmware import interpreter
 from harness.firmware.arrays import blocks
 from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
 from harness.firmware.arrays.operations import NARROW, WIDE
@@ -366,7 +366,9 @@ def run_step(made: CombLogic, events: NDArray[np.float32], folder: Path) -> NDAr
     made.save(folder / "program.json")
     np.save(folder / "events.npy", events)
     files = {"program": folder / "program.json", "events": folder / "events.npy"}
-    interpret.interpret_events({"n_threads": 2}, files, {"scores": folder / "scores"})
+    interpreter.interpret_events(
+        {"n_threads": 2, "at_once": 65_536}, files, {"scores": folder / "scores"}
+    )
     return np.fromfile(folder / "scores", "<f8")
 
 
