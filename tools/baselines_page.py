@@ -22,6 +22,7 @@ from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, amount, percent, to_markdown
 from harness.board.merit import compare_merit, merit_of
 from harness.board.order import rank
+from harness.board.reach import SignalReach, reach_of, reach_path, reach_text, read_reach, span_text
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, board_of
 from harness.card.costs import Compression
 from harness.card.figures import NotMeasured
@@ -219,6 +220,35 @@ def _pruned(known: Baselines, team: str) -> list[str]:
     ]
 
 
+def _reach(known: Baselines) -> str:
+    rows = []
+    paths = {team: reach_path(RESULTS.parent, RESULTS.name, team) for team in known.rows}
+    for team, path in paths.items():
+        measured = read_reach(path) if path.is_file() else None
+        found = None if measured is None else reach_of(known.cards[team], [measured])
+        if found is None:
+            continue
+        signals = [found.signals[signal] for signal in known.board.signals]
+        false = found.false_claims
+        rows.append(
+            [
+                f"`{team}`",
+                *map(_needed, signals),
+                f"{false.n_found} of {false.n_trials}",
+                *(f"{one.global_p:.2g}" for one in found.comparisons),
+            ]
+        )
+    header = ("entry", *known.board.signals.values(), "without a signal", "p, data", "p, tune A14")
+    return table(header, rows)
+
+
+def _needed(found: SignalReach) -> str:
+    """Write how many events of a signal are needed, with the interval where it has an end."""
+    text = reach_text(found.n_injected, found.n_events)
+    span = span_text(found.lower, found.upper, found.n_events)
+    return text if span == text else f"{text} ({span})"
+
+
 def _seeds(known: Baselines, spread: Mapping[str, Sequence[Seed]]) -> str:
     merits = {
         team: [merit_of(seed["tpr"], known.contest) for seed in seeds]
@@ -269,6 +299,7 @@ def write_page(page: str, known: Baselines) -> str:
         "costs": _costs(known, trainings),
         "sizes": _sizes(known),
         "pruning": _pruning(known),
+        "reach": _reach(known),
         "seeds": _seeds(known, spread),
     }
     return fill(page, blocks)
