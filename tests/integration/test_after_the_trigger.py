@@ -94,7 +94,7 @@ def test_the_reach_is_measured_and_goes_on(folders, program, tmp_path):
     assert 0 < one["lower"] < one["n_injected"] < 40_000
     assert found["false_claims"]["n_trials"] == 2
     assert all(each["global_p"] > 0.00135 for each in found["comparisons"])
-    assert "without a signal: " in shown
+    assert "3 sigma is claimed without a signal" in shown
     assert json.loads((tmp_path / "sample" / "reach" / "team_x.json").read_text()) == found
     kept = sorted(data.glob("reach-*.json"))
     assert len(kept) == 1
