@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.firmware import interpreter
 from harness.firmware.arrays import blocks
-from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
+from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, block_scorers, score_blocks
 from harness.firmware.arrays.operations import NARROW, WIDE
 from harness.firmware.arrays.program import as_arrays
 from harness.firmware.translate.program import check_widths, operation_formats
@@ -23,6 +23,8 @@ from tests.firmware_bench import exact_scores, plain_events
 if TYPE_CHECKING:
     from da4ml.types import CombLogic, Op, QInterval
     from numpy.typing import NDArray
+
+    from harness.firmware.arrays.program import ArrayProgram
 
 N_INPUTS = 3
 # The widest value of a drawn program; wider ones are left to da4ml.
@@ -68,10 +70,12 @@ def word(width: int, fraction: int = 0, *, is_signed: bool = True) -> FixedPoint
     return FixedPoint(width, width - fraction, is_signed)
 
 
-def scores(made: CombLogic, events: NDArray[np.float32], n_threads: int = 1) -> NDArray[np.float64]:
+def scores(
+    made: CombLogic, events: NDArray[np.float32], n_threads: int = 1, at_once: int = BLOCK_EVENTS
+) -> NDArray[np.float64]:
     arrays = as_arrays(made)
     assert arrays is not None
-    return score_blocks([BlockScorer(arrays) for _ in range(n_threads)], events)
+    return score_blocks([BlockScorer(arrays, at_once) for _ in range(n_threads)], events)
 
 
 # --- Programs that are drawn ----------------------------------------------------------------------
@@ -229,6 +233,39 @@ def test_a_table_gives_what_da4ml_gives_for_every_word(is_signed):
     exact_scores(look_up(rows, word(4, 2, is_signed=is_signed), 0), every_word())
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_entry_at_an_address_that_is_a_constant_is_a_constant(is_alone):
+    from da4ml.trace.fixed_variable import LookupTable
+
+    three = operation(CONSTANT, word(4, is_signed=False), data=3)
+    entry = operation(LOOK_UP, word(8, 2), 3, data=0)
+    total = operation(ADD, word(12, 2), 4, 0)
+    tables = (LookupTable(np.arange(100, 116) / 4),)
+    if is_alone:
+        # Its score is a constant.
+        assert as_arrays(of_inputs(three, entry, tables=tables)) is None
+    else:
+        exact_scores(of_inputs(three, entry, total, tables=tables), every_word())
+
+
+def test_threads_share_the_entries_of_a_table():
+    arrays = as_arrays(look_up(list(range(16)), word(4, 2), 0))
+
+    assert arrays is not None
+    for scorer in block_scorers(arrays, 2, BLOCK_EVENTS):
+        (look,) = (call for call in scorer._calls if call.func is np.take)
+        assert look.args[0] is arrays.tables[0]
+
+
+def test_a_table_of_a_program_of_64_bits_has_the_entries_of_da4ml():
+    made = look_up(list(range(-100, 60, 10)), word(4, 2), 0)
+    product = [operation(MULTIPLY, word(8 * n, 2 * n), n + 2, 4) for n in range(2, 7)]
+    made = made._replace(ops=[*made.ops, *product], out_idxs=[9])
+
+    exact_scores(made, every_word())
+    assert getattr(as_arrays(made), "integers", None) == WIDE
+
+
 def test_an_address_that_may_lie_outside_of_its_table_is_left_to_da4ml():
     assert as_arrays(look_up(list(range(15)), word(4, 2), 0)) is None
 
@@ -345,18 +382,78 @@ def test_values_far_beyond_a_word_wrap():
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("n_events", [0, 1, 99, 100, 101, 250, 1000])
-def test_blocks_and_threads_change_no_score(n_events, n_threads, small_program, monkeypatch):
-    monkeypatch.setattr(blocks, "_block_events", lambda _bytes: 100)
+def test_blocks_and_threads_change_no_score(n_events, n_threads, small_program):
     events = plain_events(n_events, small_program.shape[0])
 
-    got = scores(small_program, events, n_threads)
+    got = scores(small_program, events, n_threads, at_once=100)
 
     assert got.tolist() == [small_program.predict(event).item() for event in events]
 
 
+@pytest.mark.parametrize("n_events", [1, BLOCK_EVENTS])
+def test_an_input_far_beyond_its_word_has_the_score_of_its_lowest_bits(n_events, tmp_path):
+    """Beyond 2^62 steps da4ml's own wrap overflows; how many events there are changes nothing."""
+    inputs = [operation(-1, word(8), 0), operation(-1, word(40, is_signed=False), 0)]
+    made = program([*inputs, operation(ADD, word(43), 0, 1)])
+    far = np.zeros((n_events, N_INPUTS), np.float32)
+    far[0] = 2.0**62 + 2.0**39, 3e38, -3e38
+    assert made.predict(far[:1]) != 2.0**39
+
+    assert run_step(made, far, tmp_path)[0] == 2.0**39
+
+
+@pytest.mark.parametrize(
+    "more", [{"inp_shifts": [5000] * 3}, {"inp_shifts": [-5000] * 3}, {"out_shifts": [5000]}]
+)
+def test_a_step_that_float64_does_not_hold_is_left_to_da4ml(more):
+    assert as_arrays(of_inputs(operation(ADD, word(8, 2), 0, 1), **more)) is None
+
+
+def of_width(n_values: int) -> ArrayProgram:
+    """Return a program that holds so many values at the same time."""
+    ops = [operation(-1, word(8), 0)]
+    ops += [operation(ADD_CONSTANT, word(30), 0, data=number + 1) for number in range(n_values)]
+    for number in range(n_values):
+        left = len(ops) - 1 if number else 0
+        ops.append(operation(ADD, word(31), left, n_values - number))
+    arrays = as_arrays(program(ops))
+    assert arrays is not None
+    return arrays
+
+
 def test_a_wide_program_has_fewer_events_in_a_block():
-    assert blocks._block_events(140 * 4) == BLOCK_EVENTS
-    assert blocks._block_events(20_000 * 4) * 20_000 * 4 <= 64 * 2**20
+    wide = of_width(4000)
+
+    (few,) = block_scorers(wide, 1, 65_536)
+    assert 512 <= few.n_events < BLOCK_EVENTS // 1.5
+    assert few.n_events * 4000 * 4 <= 64 * 2**20
+
+
+def test_a_program_whose_buffers_would_fill_the_memory_is_left_to_da4ml(monkeypatch):
+    wide = of_width(4000)
+    assert len(block_scorers(wide, 100, 65_536)) == 100
+
+    monkeypatch.setattr(blocks, "_MOST_BYTES_IN_ALL", 100 * 512 * 4 * 4000)
+
+    assert block_scorers(wide, 100, 65_536) == []
+
+
+@pytest.mark.parametrize(
+    ("at_once", "n_threads", "sizes"),
+    [
+        (65_536, 2, [8192, 8192]),
+        (10_485, 2, [5243, 5243]),
+        (1_024, 2, [512, 512]),
+        (1_024, 1, [1024]),
+        (600, 2, [512, 512]),
+        (511, 1, []),
+    ],
+)
+def test_events_are_shared_among_blocks_of_one_size(at_once, n_threads, sizes, small_program):
+    arrays = as_arrays(small_program)
+
+    assert arrays is not None
+    assert [one.n_events for one in block_scorers(arrays, n_threads, at_once)] == sizes
 
 
 # --- The step ------------------------------------------------------------------------------------
@@ -395,3 +492,10 @@ def test_a_program_that_is_left_to_da4ml_has_its_scores(tmp_path):
 
     assert np.array_equal(got, made.predict(events).ravel())
     assert len(np.unique(got)) > 3
+
+
+def test_a_score_that_reads_no_input_is_the_constant_of_the_program(tmp_path):
+    unread = operation(-1, FixedPoint(0, 0, is_signed=False), 0)
+    made = program([unread, operation(CONSTANT, word(9, 1), data=5)])
+
+    assert run_step(made, np.ones((3, N_INPUTS), np.float32), tmp_path).tolist() == [2.5] * 3
