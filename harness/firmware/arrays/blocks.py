@@ -30,15 +30,19 @@ Integers: TypeAlias = NDArray[np.signedinteger]
 class BlockScorer:
     """Score blocks of at most `n_events` in buffers of its own: one for each thread."""
 
-    def __init__(self, program: ArrayProgram, n_events: int = BLOCK_EVENTS) -> None:
-        slots = _slots(program.operations)
-        n_slots = max(slots) + 1
+    def __init__(
+        self,
+        program: ArrayProgram,
+        n_events: int = BLOCK_EVENTS,
+        slots: Sequence[int] | None = None,
+    ) -> None:
+        slots = slots or _slots(program.operations)
         self.n_events = n_events
         self._program = program
         self._given = np.zeros((len(program.columns), self.n_events), np.float32)
         self._inputs = np.zeros(self._given.shape)
         self._per_step = np.array([1 / word.step for word in program.words])[:, None]
-        buffers = np.zeros((n_slots, self.n_events), program.integers)
+        buffers = np.zeros((max(slots) + 1, self.n_events), program.integers)
         values = [
             np.array(operation.left, program.integers)
             if operation.kind == "constant"
@@ -90,15 +94,15 @@ def block_scorers(program: ArrayProgram, n_threads: int, at_once: int) -> list[B
         Empty where the blocks would be so small that da4ml's interpreter is the faster one, or take
         too much memory.
     """
-    n_slots = max(_slots(program.operations)) + 1
-    n_bytes = _INPUT_BYTES * len(program.columns) + program.integers.itemsize * n_slots
+    slots = _slots(program.operations)
+    n_bytes = _INPUT_BYTES * len(program.columns) + program.integers.itemsize * (max(slots) + 1)
     most = min(BLOCK_EVENTS, max(_FEWEST_EVENTS, _MOST_BYTES // n_bytes))
     # Every value of a block is computed, so none should be filled in part.
     n_blocks = max(n_threads, -(-at_once // most))
     n_events = max(_FEWEST_EVENTS, -(-at_once // n_blocks))
     if at_once < _FEWEST_EVENTS or n_threads * n_events * n_bytes > _MOST_BYTES_IN_ALL:
         return []
-    return [BlockScorer(program, n_events) for _ in range(n_threads)]
+    return [BlockScorer(program, n_events, slots) for _ in range(n_threads)]
 
 
 def score_blocks(

@@ -431,11 +431,11 @@ def test_a_wide_program_has_fewer_events_in_a_block():
 
 def test_a_program_whose_buffers_would_fill_the_memory_is_left_to_da4ml(monkeypatch):
     wide = of_width(4000)
-    assert len(block_scorers(wide, 100, 65_536)) == 100
+    monkeypatch.setattr(blocks, "_MOST_BYTES", 0)
+    monkeypatch.setattr(blocks, "_MOST_BYTES_IN_ALL", 1.5 * 512 * 4 * 4000)
 
-    monkeypatch.setattr(blocks, "_MOST_BYTES_IN_ALL", 100 * 512 * 4 * 4000)
-
-    assert block_scorers(wide, 100, 65_536) == []
+    assert [one.n_events for one in block_scorers(wide, 1, 65_536)] == [512]
+    assert block_scorers(wide, 2, 65_536) == []
 
 
 @pytest.mark.parametrize(
