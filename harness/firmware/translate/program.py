@@ -85,14 +85,14 @@ def _is_whole(program: CombLogic) -> bool:
 
 
 def _reads_what_exists(op: Op, place: int, n_inputs: int, n_tables: int) -> bool:
-    if op.opcode == _INPUT:
-        return 0 <= op.id0 < n_inputs
     if op.opcode == _CONSTANT:
         return True
+    if op.opcode == _INPUT:
+        return bool(0 <= op.id0 < n_inputs)
     is_whole = 0 <= op.id0 < place and (op.opcode not in _OF_TWO or 0 <= op.id1 < place)
     if op.opcode in _CHOICES:
-        return is_whole and (int(op.data) & 0xFFFFFFFF) < place
-    return is_whole and (op.opcode != _LOOK_UP or 0 <= op.data < n_tables)
+        return bool(is_whole and (int(op.data) & 0xFFFFFFFF) < place)
+    return bool(is_whole and (op.opcode != _LOOK_UP or 0 <= op.data < n_tables))
 
 
 def input_formats(program: CombLogic | Pipeline) -> tuple[FixedPoint, ...]:
