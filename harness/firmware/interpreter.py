@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
+from harness.firmware.arrays.blocks import BLOCK_EVENTS, block_scorers, score_blocks
 from harness.firmware.arrays.program import as_arrays
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.program import (
@@ -24,6 +24,7 @@ from harness.firmware.translate.program import (
     output_format,
     pack_words,
     quantise_inputs,
+    within_reach,
 )
 from harness.submission.events import open_rows
 
@@ -53,9 +54,9 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     if events.shape[1] != program.shape[0]:
         raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
     started = time.monotonic()
-    score = _choose(program, len(events), request["n_threads"])
+    at_once = request["at_once"]
+    score = _choose(program, len(events), request["n_threads"], at_once)
     with outputs["scores"].open("wb") as file:
-        at_once = request["at_once"]
         for first in range(0, len(events), at_once):
             score(np.asarray(events[first : first + at_once])).tofile(file)
     seconds = time.monotonic() - started
@@ -73,20 +74,23 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
 
 
 def _choose(
-    program: CombLogic, n_events: int, n_threads: int
+    program: CombLogic, n_events: int, n_threads: int, at_once: int
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
     """Return what scores events, shape (n, n_inputs): whole multiples of the output's step."""
     # To translate an operation takes as long as da4ml takes for it on some thousand events.
     arrays = as_arrays(program) if n_events >= BLOCK_EVENTS else None
-    if arrays is None:
+    scorers = block_scorers(arrays, max(1, n_threads), at_once) if arrays else []
+    if not scorers:
         return partial(_interpret, program, n_threads=n_threads)
-    return partial(score_blocks, [BlockScorer(arrays) for _ in range(max(1, n_threads))])
+    return partial(score_blocks, scorers)
 
 
 def _interpret(
     program: CombLogic, events: NDArray[np.float32], n_threads: int
 ) -> NDArray[np.float64]:
     """Return the scores of events by da4ml's interpreter."""
-    if not any(form.width for form in input_formats(program)) or not len(events):
+    # A score without an operation is 0.
+    if program.out_idxs[0] < 0 or not len(events):
         return np.zeros(len(events))
-    return np.asarray(program.predict(events, n_threads=n_threads), np.float64).ravel()
+    given = within_reach(program, events)
+    return np.asarray(program.predict(given, n_threads=n_threads), np.float64).ravel()

@@ -17,8 +17,10 @@ from harness.firmware.translate.program import quantise_inputs
 # With fewer events at once, Python's calls take most of the time; more do not fit a core's cache.
 BLOCK_EVENTS = 8_192
 _FEWEST_EVENTS = 512
-# A wide network has fewer events in a block, so that the buffers of a thread stay below this.
+# A wide network has fewer events in a block, so that the buffers of a thread stay below this. With
+# the fewest, those of all threads together may have more, but no more than that.
 _MOST_BYTES = 64 * 1024**2
+_MOST_BYTES_IN_ALL = 1024**3
 # An input as float32, turned into a column, and as float64.
 _INPUT_BYTES = 12
 
@@ -26,18 +28,21 @@ Integers: TypeAlias = NDArray[np.signedinteger]
 
 
 class BlockScorer:
-    """Score blocks of events in buffers of its own: one for each thread."""
+    """Score blocks of at most `n_events` in buffers of its own: one for each thread."""
 
-    def __init__(self, program: ArrayProgram) -> None:
-        slots = _slots(program.operations)
-        n_slots = max(slots) + 1
-        n_bytes = _INPUT_BYTES * len(program.columns) + program.integers.itemsize * n_slots
-        self.n_events = _block_events(n_bytes)
+    def __init__(
+        self,
+        program: ArrayProgram,
+        n_events: int = BLOCK_EVENTS,
+        slots: Sequence[int] | None = None,
+    ) -> None:
+        slots = slots or _slots(program.operations)
+        self.n_events = n_events
         self._program = program
         self._given = np.zeros((len(program.columns), self.n_events), np.float32)
         self._inputs = np.zeros(self._given.shape)
         self._per_step = np.array([1 / word.step for word in program.words])[:, None]
-        buffers = np.zeros((n_slots, self.n_events), program.integers)
+        buffers = np.zeros((max(slots) + 1, self.n_events), program.integers)
         values = [
             np.array(operation.left, program.integers)
             if operation.kind == "constant"
@@ -57,7 +62,7 @@ class BlockScorer:
                     given = self._inputs[operation.left]
                     yield partial(np.copyto, value, given, casting="unsafe")
                 case "table":
-                    table = self._program.tables[operation.right].astype(value.dtype)
+                    table = self._program.tables[operation.right]
                     # Every address lies in the table; only with `clip` is nothing copied.
                     yield partial(np.take, table, values[operation.left], out=value, mode="clip")
                 case kind:
@@ -80,6 +85,26 @@ class BlockScorer:
         np.multiply(self._score[:n_events], program.step, out=scores)
 
 
+def block_scorers(program: ArrayProgram, n_threads: int, at_once: int) -> list[BlockScorer]:
+    """Return a scorer for each thread, to score `at_once` events in blocks of one size.
+
+    Returns
+    -------
+    list of BlockScorer
+        Empty where the blocks would be so small that da4ml's interpreter is the faster one, or take
+        too much memory.
+    """
+    slots = _slots(program.operations)
+    n_bytes = _INPUT_BYTES * len(program.columns) + program.integers.itemsize * (max(slots) + 1)
+    most = min(BLOCK_EVENTS, max(_FEWEST_EVENTS, _MOST_BYTES // n_bytes))
+    # Every value of a block is computed, so none should be filled in part.
+    n_blocks = max(n_threads, -(-at_once // most))
+    n_events = max(_FEWEST_EVENTS, -(-at_once // n_blocks))
+    if at_once < _FEWEST_EVENTS or n_threads * n_events * n_bytes > _MOST_BYTES_IN_ALL:
+        return []
+    return [BlockScorer(program, n_events, slots) for _ in range(n_threads)]
+
+
 def score_blocks(
     scorers: Sequence[BlockScorer], events: NDArray[np.float32]
 ) -> NDArray[np.float64]:
@@ -96,10 +121,6 @@ def score_blocks(
     with ThreadPoolExecutor(len(scorers)) as pool:
         list(pool.map(run, range(len(scorers))))
     return scores
-
-
-def _block_events(bytes_per_event: int) -> int:
-    return max(_FEWEST_EVENTS, min(BLOCK_EVENTS, _MOST_BYTES // bytes_per_event))
 
 
 def _slots(operations: Sequence[Operation]) -> list[int]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _MAX_CUT_BITS = 61
 # An input is wrapped to its word in float64.
 _MAX_INPUT_BITS = 53
+# So far from 1 a step may lie that float64 holds it, and as many steps as a float32 has.
+_MAX_EXPONENT = 800
 _RELU, _CONSTANT = 2, 5
 
 
@@ -52,7 +54,7 @@ class ArrayProgram:
         Which input of the program each operation ``input`` reads.
     words : sequence of FixedPoint
         The word that each of these is cut to.
-    tables : sequence of ndarray of int
+    tables : sequence of ndarray of `integers`
     integers : dtype
         The smaller of int32 and int64 that holds every value.
     step : float
@@ -62,7 +64,7 @@ class ArrayProgram:
     operations: Sequence[Operation]
     columns: Sequence[int]
     words: Sequence[FixedPoint]
-    tables: Sequence[NDArray[np.int32]]
+    tables: Sequence[NDArray[np.signedinteger]]
     integers: np.dtype[np.signedinteger]
     step: float
 
@@ -111,16 +113,19 @@ class _Translation:
         score = self.values[index]
         if is_negated:
             score = self.writer.negative(score)
-        if score.low == score.high:
+        exponent = shift - self.words[index].fraction_bits
+        if score.low == score.high or abs(exponent) > _MAX_EXPONENT:
             raise _OnlyDa4mlError
         operations, inputs = self._needed(score)
+        integers = NARROW if all(map(is_narrow, operations)) else WIDE
         return ArrayProgram(
             operations=operations,
             columns=[self.columns[number] for number in inputs],
             words=[self.input_words[number] for number in inputs],
-            tables=[table.table for table in program.lookup_tables or ()],
-            integers=NARROW if all(map(is_narrow, operations)) else WIDE,
-            step=2.0 ** (shift - self.words[index].fraction_bits),
+            # One array of each, which every block and thread reads.
+            tables=[np.asarray(one.table, integers) for one in program.lookup_tables or ()],
+            integers=integers,
+            step=2.0**exponent,
         )
 
     def _needed(self, score: Value) -> tuple[list[Operation], list[int]]:
@@ -187,9 +192,12 @@ class _Translation:
         if word.width > _MAX_INPUT_BITS:
             raise _OnlyDa4mlError
         scale = self.program.inp_shifts[op.id0]
-        self.columns.append(op.id0)
         # What is 1 in the events is 2^scale in the program.
-        self.input_words.append(FixedPoint(word.width, word.integer_bits - scale, word.is_signed))
+        given = FixedPoint(word.width, word.integer_bits - scale, word.is_signed)
+        if abs(given.fraction_bits) > _MAX_EXPONENT:
+            raise _OnlyDa4mlError
+        self.columns.append(op.id0)
+        self.input_words.append(given)
         return self._cut(self.writer.input(len(self.columns) - 1), word)
 
     def _sum(self, op: Op, word: FixedPoint) -> Value:
@@ -243,6 +251,8 @@ class _Translation:
         address = self.writer.write("subtract", self.values[op.id0], self.writer.constant(lowest))
         if address.low < 0 or address.high >= len(table.table):
             raise _OnlyDa4mlError
+        if address.low == address.high:
+            return self.writer.constant(int(table.table[address.low]))
         return self.writer.table(address, op.data, (int(table.table.min()), int(table.table.max())))
 
     def _of_bits(self, op: Op, word: FixedPoint) -> Value:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import IntegrityError
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
-    from da4ml.types import CombLogic, Pipeline
+    from da4ml.types import CombLogic, Op, Pipeline
 
     from harness.firmware.backend import UntranslatableError
 
@@ -28,15 +29,70 @@ WORD_BITS = 32
 MAX_OPERATION_BITS = 64
 _MAX_CUT_BITS = 62
 MAX_SIGNED_CUT_BITS = 32
+_FAULTS_OF_A_FILE = (
+    *(ValueError, TypeError, LookupError, AttributeError, AssertionError),
+    RecursionError,
+)
 # Its codes for an input, ReLU, a cut and a choice between two values.
-_CUTS = frozenset({-1, 2, -2, 3, -3, 6, -6})
+_INPUT, _CONSTANT, _LOOK_UP = -1, 5, 8
+_CHOICES = frozenset({6, -6})
+_OF_TWO = frozenset({0, 1, 6, -6, 7, 10})
+_CUTS = frozenset({_INPUT, 2, -2, 3, -3, 6, -6})
 
 
 def load_program(path: Path) -> CombLogic:
-    """Read a program that the trace step wrote."""
+    """Read a program that the trace step wrote.
+
+    Raises
+    ------
+    IntegrityError
+        The file is no program, or one that reads what does not exist.
+    """
     from da4ml.types import CombLogic
 
-    return CombLogic.load(path)
+    try:
+        program = CombLogic.load(path)
+        is_whole = _is_whole(program)
+    except _FAULTS_OF_A_FILE as error:
+        raise _no_program(f"{type(error).__name__}: {error}") from error
+    if not is_whole:
+        raise _no_program("it reads an input, a value or a table that it does not have")
+    return program
+
+
+def _no_program(reason: str) -> IntegrityError:
+    return IntegrityError(
+        f"the program of the firmware cannot be read: {reason[:300]}",
+        expected="a program as harness kept it",
+        fix="score the submission again",
+    )
+
+
+def _is_whole(program: CombLogic) -> bool:
+    """Say whether all that a program reads exists; da4ml itself would read other memory."""
+    n_inputs, n_outputs = program.shape
+    n_tables = len(program.lookup_tables or ())
+    of_outputs = program.out_idxs, program.out_shifts, program.out_negs
+    return (
+        len(program.inp_shifts) == n_inputs > 0
+        and all(len(values) == n_outputs for values in of_outputs)
+        and all(-1 <= place < len(program.ops) for place in program.out_idxs)
+        and all(
+            _reads_what_exists(op, place, n_inputs, n_tables)
+            for place, op in enumerate(program.ops)
+        )
+    )
+
+
+def _reads_what_exists(op: Op, place: int, n_inputs: int, n_tables: int) -> bool:
+    if op.opcode == _CONSTANT:
+        return True
+    if op.opcode == _INPUT:
+        return bool(0 <= op.id0 < n_inputs)
+    is_whole = 0 <= op.id0 < place and (op.opcode not in _OF_TWO or 0 <= op.id1 < place)
+    if op.opcode in _CHOICES:
+        return bool(is_whole and (int(op.data) & 0xFFFFFFFF) < place)
+    return bool(is_whole and (op.opcode != _LOOK_UP or 0 <= op.data < n_tables))
 
 
 def input_formats(program: CombLogic | Pipeline) -> tuple[FixedPoint, ...]:
@@ -149,6 +205,32 @@ def quantise_inputs(
         np.int64
     )
     return integers
+
+
+def within_reach(
+    program: CombLogic, events: NDArray[np.float32]
+) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Give events of the same bits on the wires whose inputs da4ml's interpreter wraps exactly.
+
+    Parameters
+    ----------
+    events : ndarray of float32, shape (n, n_inputs)
+        At least one, of finite values.
+    """
+    reads = [op for op in program.ops if op.opcode == _INPUT]
+    forms = _formats([op.qint for op in reads])
+    words = [(op.id0, word) for op, word in zip(reads, forms, strict=True)]
+    shifts = program.inp_shifts
+    finest = max((word.fraction_bits + shifts[number] for number, word in words), default=0)
+    if max(-events.min(), events.max()) <= np.ldexp(1.0, _MAX_CUT_BITS - 1 - finest):
+        return events
+    # Where several operations read an input, the highest of their bits is kept.
+    spans = np.zeros(events.shape[1])
+    for number, word in words:
+        spans[number] = max(spans[number], np.ldexp(1.0, word.integer_bits - shifts[number]))
+    # A remainder of float64 is exact.
+    kept: NDArray[np.float64] = np.fmod(events, np.where(spans, spans, 1.0), dtype=np.float64)
+    return kept
 
 
 def count_words(n_bits: int) -> int:

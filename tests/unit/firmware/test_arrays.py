@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,69 +10,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.firmware import interpreter
-from harness.firmware.arrays import blocks
-from harness.firmware.arrays.blocks import BLOCK_EVENTS, BlockScorer, score_blocks
+from harness.firmware.arrays.blocks import BLOCK_EVENTS, block_scorers
 from harness.firmware.arrays.operations import NARROW, WIDE
 from harness.firmware.arrays.program import as_arrays
 from harness.firmware.translate.program import check_widths, operation_formats
 from harness.submission.words import FixedPoint
-from tests.firmware_bench import exact_scores, plain_events
+from tests.array_programs import (
+    ADD,
+    ADD_CONSTANT,
+    BITS,
+    BOTH_BITS,
+    CHOOSE,
+    CONSTANT,
+    INPUTS,
+    LOOK_UP,
+    MULTIPLY,
+    N_INPUTS,
+    QUANTISE,
+    RELU,
+    SUBTRACT,
+    every_word,
+    look_up,
+    of_inputs,
+    operation,
+    packed,
+    program,
+    scores,
+    word,
+)
+from tests.firmware_bench import exact_scores
 
 if TYPE_CHECKING:
-    from da4ml.types import CombLogic, Op, QInterval
+    from da4ml.types import CombLogic, Op
     from numpy.typing import NDArray
 
-N_INPUTS = 3
+
 # The widest value of a drawn program; wider ones are left to da4ml.
 MOST_BITS = 60
-ADD, SUBTRACT, RELU, QUANTISE, ADD_CONSTANT, CONSTANT = 0, 1, 2, 3, 4, 5
-CHOOSE, MULTIPLY, LOOK_UP, BITS, BOTH_BITS = 6, 7, 8, 9, 10
-
-
-def interval(word: FixedPoint) -> QInterval:
-    from da4ml.types import QInterval
-
-    highest = (2.0 ** (word.width - word.is_signed) - 1) * word.step
-    return QInterval(word.lowest if word.width else 0.0, highest, word.step)
-
-
-def operation(opcode: int, word: FixedPoint, id0: int = -1, id1: int = -1, data: int = 0) -> Op:
-    from da4ml.types import Op
-
-    return Op(id0, id1, opcode, data, interval(word), 0.0, 0.0)
-
-
-def program(ops: list[Op], *, tables: tuple[Any, ...] | None = None, **more: Any) -> CombLogic:
-    """Return a program whose score is its last operation."""
-    from da4ml.types import CombLogic
-
-    form: dict[str, Any] = {"inp_shifts": [0] * N_INPUTS, "out_shifts": [0], "out_negs": [False]}
-    return CombLogic(
-        shape=(N_INPUTS, 1),
-        out_idxs=[len(ops) - 1],
-        ops=ops,
-        carry_size=-1,
-        adder_size=-1,
-        lookup_tables=tables,
-        **{**form, **more},
-    )
-
-
-def packed(low: int, high: int = 0) -> int:
-    return (low & 0xFFFFFFFF) | high << 32
-
-
-def word(width: int, fraction: int = 0, *, is_signed: bool = True) -> FixedPoint:
-    return FixedPoint(width, width - fraction, is_signed)
-
-
-def scores(made: CombLogic, events: NDArray[np.float32], n_threads: int = 1) -> NDArray[np.float64]:
-    arrays = as_arrays(made)
-    assert arrays is not None
-    return score_blocks([BlockScorer(arrays) for _ in range(n_threads)], events)
-
-
 # --- Programs that are drawn ----------------------------------------------------------------------
 
 WORDS = st.builds(word, st.integers(1, 18), st.integers(-4, 8), is_signed=st.booleans())
@@ -162,22 +135,6 @@ def test_drawn_programs_give_the_scores_of_da4ml(case):
 
 # --- Programs worked out by hand ------------------------------------------------------------------
 
-WORD = word(6, 2)
-BARE = word(5, 1, is_signed=False)
-INPUTS = [(WORD, 0), (BARE, 1), (word(3, -1), 2)]
-
-
-def of_inputs(*ops: Op, **more: Any) -> CombLogic:
-    return program([*(operation(-1, one, index) for one, index in INPUTS), *ops], **more)
-
-
-def every_word() -> NDArray[np.float32]:
-    """Return every event that the words of `INPUTS` hold, and others that they wrap."""
-    steps = np.stack(np.meshgrid(np.arange(64), np.arange(32), np.arange(8)), -1).reshape(-1, 3)
-    events = steps * np.array([one.step for one, _ in INPUTS])
-    return np.concatenate([events, -3 * events]).astype(np.float32)
-
-
 OPERATIONS = {
     "sum, shifted left": operation(ADD, word(12, 2), 0, 1, 3),
     "sum, shifted right": operation(ADD, word(14, 6), 0, 1, -5),
@@ -214,19 +171,44 @@ def test_each_operation_gives_what_da4ml_gives_for_every_word(name):
     assert len(np.unique(scores(made, every_word()))) > 1
 
 
-def look_up(table: list[int], address: FixedPoint, place: int) -> CombLogic:
-    from da4ml.trace.fixed_variable import LookupTable
-
-    tables = (LookupTable(np.array(table) / 4),)
-    first = operation(QUANTISE, address, place)
-    return of_inputs(first, operation(LOOK_UP, word(8, 2), 3, data=0), tables=tables)
-
-
 @pytest.mark.parametrize("is_signed", [True, False])
 def test_a_table_gives_what_da4ml_gives_for_every_word(is_signed):
     rows = np.random.default_rng(1).integers(-100, 100, 16).tolist()
 
     exact_scores(look_up(rows, word(4, 2, is_signed=is_signed), 0), every_word())
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_entry_at_an_address_that_is_a_constant_is_a_constant(is_alone):
+    from da4ml.trace.fixed_variable import LookupTable
+
+    three = operation(CONSTANT, word(4, is_signed=False), data=3)
+    entry = operation(LOOK_UP, word(8, 2), 3, data=0)
+    total = operation(ADD, word(12, 2), 4, 0)
+    tables = (LookupTable(np.arange(100, 116) / 4),)
+    if is_alone:
+        # Its score is a constant.
+        assert as_arrays(of_inputs(three, entry, tables=tables)) is None
+    else:
+        exact_scores(of_inputs(three, entry, total, tables=tables), every_word())
+
+
+def test_threads_share_the_entries_of_a_table():
+    arrays = as_arrays(look_up(list(range(16)), word(4, 2), 0))
+
+    assert arrays is not None
+    for scorer in block_scorers(arrays, 2, BLOCK_EVENTS):
+        (look,) = (call for call in scorer._calls if call.func is np.take)
+        assert look.args[0] is arrays.tables[0]
+
+
+def test_a_table_of_a_program_of_64_bits_has_the_entries_of_da4ml():
+    made = look_up(list(range(-100, 60, 10)), word(4, 2), 0)
+    product = [operation(MULTIPLY, word(8 * n, 2 * n), n + 2, 4) for n in range(2, 7)]
+    made = made._replace(ops=[*made.ops, *product], out_idxs=[9])
+
+    exact_scores(made, every_word())
+    assert getattr(as_arrays(made), "integers", None) == WIDE
 
 
 def test_an_address_that_may_lie_outside_of_its_table_is_left_to_da4ml():
@@ -330,68 +312,3 @@ def test_operations_that_change_nothing_are_not_computed():
     assert plain is not None
     # `again` is the sum of `total` and 0.
     assert list(arrays.operations) == list(plain.operations)
-
-
-# --- Events -------------------------------------------------------------------------------------
-
-
-def test_values_far_beyond_a_word_wrap():
-    """The bits of 2^60 below 2^6 are 0, of 2^33 + 3 (no float32) they are those of 2^33."""
-    made = of_inputs(operation(ADD, word(8, 2), 0, 1))
-    far = np.array([[2.0**60, 1, 0], [-(2.0**60), 1, 0], [2.0**127, 1, 0], [2.0**33, 1, 0]])
-
-    assert scores(made, far.astype(np.float32)).tolist() == [1.0] * 4
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize("n_events", [0, 1, 99, 100, 101, 250, 1000])
-def test_blocks_and_threads_change_no_score(n_events, n_threads, small_program, monkeypatch):
-    monkeypatch.setattr(blocks, "_block_events", lambda _bytes: 100)
-    events = plain_events(n_events, small_program.shape[0])
-
-    got = scores(small_program, events, n_threads)
-
-    assert got.tolist() == [small_program.predict(event).item() for event in events]
-
-
-def test_a_wide_program_has_fewer_events_in_a_block():
-    assert blocks._block_events(140 * 4) == BLOCK_EVENTS
-    assert blocks._block_events(20_000 * 4) * 20_000 * 4 <= 64 * 2**20
-
-
-# --- The step ------------------------------------------------------------------------------------
-
-
-def run_step(made: CombLogic, events: NDArray[np.float32], folder: Path) -> NDArray[np.float64]:
-    made.save(folder / "program.json")
-    np.save(folder / "events.npy", events)
-    files = {"program": folder / "program.json", "events": folder / "events.npy"}
-    interpreter.interpret_events(
-        {"n_threads": 2, "at_once": 65_536}, files, {"scores": folder / "scores"}
-    )
-    return np.fromfile(folder / "scores", "<f8")
-
-
-def test_many_events_are_scored_without_da4mls_interpreter(small_program, tmp_path, monkeypatch):
-    events = plain_events(BLOCK_EVENTS + 7, small_program.shape[0])
-    expected = small_program.predict(events).ravel()
-
-    def fail(*_args: object, **_more: object) -> None:
-        raise AssertionError("da4ml's interpreter was called")
-
-    monkeypatch.setattr(type(small_program), "predict", fail)
-
-    assert np.array_equal(run_step(small_program, events, tmp_path), expected)
-
-
-def test_a_program_that_is_left_to_da4ml_has_its_scores(tmp_path):
-    rows = list(range(15))
-    made = look_up(rows, word(4, 1, is_signed=False), 1)
-    # Below 15 steps, the address lies in the table.
-    events = np.abs(plain_events(BLOCK_EVENTS, N_INPUTS)) % 3
-    assert as_arrays(made) is None
-
-    got = run_step(made, events, tmp_path)
-
-    assert np.array_equal(got, made.predict(events).ravel())
-    assert len(np.unique(got)) > 3

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import IntegrityError
 from harness.firmware.delays import CLOCK_TO_Q_NS, adder_ns
 from harness.firmware.translate.pipeline import (
     balance,
@@ -17,6 +18,7 @@ from harness.firmware.translate.pipeline import (
 )
 from harness.firmware.translate.program import (
     input_formats,
+    load_program,
     output_format,
     pack_words,
     quantise_inputs,
@@ -153,3 +155,60 @@ def test_the_cycles_of_the_layers_add_up_to_the_latency(small, limit):
     # Two dense layers are sums; cutting the inputs to their words is wiring.
     assert cycles["words"] == 0
     assert cycles["hidden"] > 0
+
+
+# --- Files that are no program ------------------------------------------------------------------
+
+
+def with_op(number: int, **changes: int):
+    """Return what changes an operation of a program; the last is the sum of the two inputs."""
+
+    def change(program):
+        ops = list(program.ops)
+        ops[number] = ops[number]._replace(**changes)
+        return program._replace(ops=ops)
+
+    return change
+
+
+BROKEN = {
+    "an input that is not there": with_op(0, id0=2),
+    "an input below 0": with_op(0, id0=-1),
+    "a value below 0": with_op(-1, id0=-2),
+    "a second value below 0": with_op(-1, id1=-1),
+    "a later value": with_op(-1, id0=9),
+    "itself": with_op(-1, id1=2),
+    "a choice by a value below 0": with_op(-1, opcode=6, data=-1),
+    "a choice by itself": with_op(-1, opcode=-6, data=2),
+    "a table that is not there": with_op(-1, opcode=8, data=0),
+    "a score that is not there": lambda program: program._replace(out_idxs=[3]),
+    "no score": lambda program: program._replace(out_idxs=[]),
+    "too few shifts": lambda program: program._replace(inp_shifts=[0]),
+    "text for a place": lambda program: program._replace(out_idxs=["2"]),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_program_that_reads_what_does_not_exist_is_refused(name, tiny_program, tmp_path):
+    path = tmp_path / "program.json"
+    assert len(tiny_program.ops) == 3
+    BROKEN[name](tiny_program).save(path)
+
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        load_program(path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[1, 2]", "null", "\xff", "[" * 100_000])
+def test_a_file_that_is_no_program_is_refused(text, tmp_path):
+    path = tmp_path / "program.json"
+    path.write_text(text, encoding="latin-1")
+
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        load_program(path)
+
+
+def test_a_program_is_read_as_it_was_written(small_program, tmp_path):
+    path = tmp_path / "program.json"
+    small_program.save(path)
+
+    assert load_program(path).ops == small_program.ops
