@@ -29,6 +29,7 @@ from harness.errors import (
     LimitError,
     UsageError,
 )
+from harness.firmware import estimate
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.cache import Cache
@@ -213,6 +214,33 @@ def test_scores_that_are_lost_are_interpreted_again(made, small, tmp_path):
         np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[::-1])
 
     assert runs.names == ["firmware-interpret"]
+
+
+@pytest.mark.parametrize("n_scores", [49, 51])
+def test_nothing_is_kept_of_a_backend_that_gives_not_one_score_for_each_event(
+    small, tmp_path, n_scores
+):
+    def build_badly(request):
+        result = estimate.build_estimate(request)
+        np.arange(float(n_scores)).tofile(result.scores)
+        return result
+
+    events = tmp_path / "events.npy"
+    np.save(events, plain_events(50, 6))
+    (tmp_path / "built").mkdir()
+
+    with pytest.raises(InvalidSubmissionError, match=f"{n_scores * 8} bytes"):
+        make_firmware(
+            small,
+            events,
+            tmp_path / "built",
+            backend="estimate",
+            cache_root=tmp_path / "cache",
+            settings=QUICK,
+            build=build_badly,
+        )
+
+    assert not list((tmp_path / "cache").glob("*/manifest.json"))
 
 
 @pytest.fixture(scope="module")
