@@ -115,8 +115,7 @@ def _headers(makefile: Path) -> Path:
     found = _ROOT.search(makefile.read_text())
     if found is None:
         raise EnvironmentFaultError(
-            "Verilator's makefile does not say where its headers are",
-            fix=_OTHER_VERILATOR,
+            "Verilator's makefile does not say where its headers are", fix=_OTHER_VERILATOR
         )
     return Path(found[1]) / "include"
 
