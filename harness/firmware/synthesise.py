@@ -28,6 +28,7 @@ from harness.submission.events import open_rows
 
 # Packages of which another version may make another netlist or other scores.
 _PACKAGES = (
+    "numpy",
     "tensorflow",
     "keras",
     "HGQ2",

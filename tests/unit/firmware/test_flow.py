@@ -29,7 +29,7 @@ from harness.errors import (
     LimitError,
     UsageError,
 )
-from harness.firmware import estimate
+from harness.firmware import estimate, synthesise
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.cache import Cache
@@ -272,6 +272,20 @@ def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
     assert len(np.fromfile(found.scores)) == 50
     assert find(49) is None
     assert runs.names == []
+
+
+@pytest.mark.parametrize("package", ["numpy", "da4ml"])
+def test_scores_that_another_version_of_a_package_computed_are_not_found(
+    kept, small, tmp_path, monkeypatch, package
+):
+    np.save(tmp_path / "events.npy", kept["rows"])
+    request = ask(small, tmp_path / "events.npy", tmp_path, settings=QUICK)
+    known = synthesise.package_version
+    monkeypatch.setattr(
+        synthesise, "package_version", lambda name: "0" if name == package else known(name)
+    )
+
+    assert find_made(request, backend="estimate", cache_root=kept["cache_root"]) is None
 
 
 def test_looking_for_firmware_waits_for_nobody_who_makes_it(kept, small, tmp_path):
