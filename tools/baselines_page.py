@@ -29,7 +29,9 @@ from harness.card.figures import NotMeasured
 from harness.card.files import read_card
 from harness.card.physics import Physics
 from harness.card.records import ScoreCard
+from harness.trigger.reach import THE_DATA
 from tools.baselines import SEED_SPREAD, TEAMS, TRAININGS
+from tools.discovery import OTHER_TITLE
 from tools.pages import ROOT, asks_for_check, fill, table, write_or_check
 from tools.sizes import SUBMISSIONS, read_sizes
 
@@ -228,22 +230,25 @@ def _reach(known: Baselines) -> str:
         found = None if measured is None else reach_of(known.cards[team], [measured])
         if found is None:
             continue
-        signals = [found.signals[signal] for signal in known.board.signals]
+        signals = [found.signals.get(signal) for signal in known.board.signals]
         false = found.false_claims
+        compared = {one.title: f"{one.global_p:.2g}" for one in found.comparisons}
         rows.append(
             [
                 f"`{team}`",
                 *map(_needed, signals),
                 f"{false.n_found} of {false.n_trials}",
-                *(f"{one.global_p:.2g}" for one in found.comparisons),
+                *(compared.get(title, DASH) for title in (THE_DATA, OTHER_TITLE)),
             ]
         )
     header = ("entry", *known.board.signals.values(), "without a signal", "p, data", "p, tune A14")
     return table(header, rows)
 
 
-def _needed(found: SignalReach) -> str:
+def _needed(found: SignalReach | None) -> str:
     """Write how many events of a signal are needed, with the interval where it has an end."""
+    if found is None:
+        return DASH
     text = reach_text(found.n_injected, found.n_events)
     span = span_text(found.lower, found.upper, found.n_events)
     return text if span == text else f"{text} ({span})"

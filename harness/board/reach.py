@@ -7,17 +7,18 @@ a firmware, and is shown with cards of this program alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from harness.board.beside_cards import read_beside
 from harness.card.figures import Count, Interval, NotMeasured, Probability, Text
 from harness.card.records import ScoreCard
 from harness.card.run import Digest
 from harness.challenge import Name, Positive, Value
+from harness.errors import DataError
 
 REACH_FOLDER = "reach"
 _MAX_POINTS = 1000
@@ -167,7 +168,16 @@ def reach_path(results: Path, challenge: str, team: str) -> Path:
 
 def read_reach(path: Path) -> Reach | None:
     """Read a file of a board if it is such a record; see `read_beside`."""
-    return read_beside(path, lambda content: Reach if "false_claims" in content else None)
+    return read_beside(path, _kind_of)
+
+
+def _kind_of(content: Mapping[str, JsonValue]) -> type[Reach] | None:
+    if "false_discovery" in content:
+        raise DataError(
+            "has names of an earlier version: write false_claims for false_discovery, and "
+            "is_claimed for is_discovery"
+        )
+    return Reach if "false_claims" in content else None
 
 
 def reach_of(card: ScoreCard, found: Iterable[Reach]) -> Reach | None:

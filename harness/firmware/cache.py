@@ -14,12 +14,14 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.challenge import mix64
+from harness.challenge import events_within, mix64
 from harness.files import disk_fault, file_checksum, make_folder, remove, replacing_folder
+from harness.sandbox.step import MIB
 from harness.submission.events import Events
 
 _MANIFEST = "manifest.json"
-_CHUNK_EVENTS = 1 << 15
+# Events whose bits are mixed at once: their words of 64 bits are twice as many bytes.
+_CHUNK_BYTES = 4 * MIB
 _FIX = "make room, make the folder writable, or name another by HARNESS_CACHE"
 
 
@@ -42,9 +44,8 @@ def set_digest(events: Events) -> str:
     """
     factors = np.random.default_rng(0).integers(1, 2**63, events.shape[1], np.uint64) * 2 + 1
     total = np.zeros(2, np.uint64)
-    for first in range(0, len(events), _CHUNK_EVENTS):
-        chunk = np.ascontiguousarray(events[first : first + _CHUNK_EVENTS], np.float32)
-        hashes = mix64(chunk.view(np.uint32) @ factors)
+    for _, chunk in _chunks(events):
+        hashes = mix64(chunk @ factors)
         total += np.array([hashes.sum(dtype=np.uint64), (hashes * hashes).sum(dtype=np.uint64)])
     return f"{len(events)}:{int(total[0]):016x}{int(total[1]):016x}"
 
@@ -66,10 +67,17 @@ def canonical_order(events: Events) -> NDArray[np.intp]:
     generator = np.random.default_rng(1)
     factors = generator.integers(1, 2**63, (events.shape[1], 2), np.uint64) * 2 + 1
     mixed = np.empty((len(events), 2), np.uint64)
-    for first in range(0, len(events), _CHUNK_EVENTS):
-        chunk = np.ascontiguousarray(events[first : first + _CHUNK_EVENTS], np.float32)
-        mixed[first : first + len(chunk)] = mix64(chunk.view(np.uint32) @ factors)
+    for first, chunk in _chunks(events):
+        mixed[first : first + len(chunk)] = mix64(chunk @ factors)
     return np.lexsort((mixed[:, 1], mixed[:, 0]))
+
+
+def _chunks(events: Events) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """Read the bits of events, shape (m, n_inputs), in bounded memory; with the first's place."""
+    at_once = events_within(_CHUNK_BYTES, events.shape[1:])
+    for first in range(0, len(events), at_once):
+        dense = np.ascontiguousarray(events[first : first + at_once], np.float32)
+        yield first, dense.view(np.uint32)
 
 
 class Cache:

@@ -15,11 +15,11 @@ from pydantic import Field, JsonValue
 
 from harness.card.figures import Count
 from harness.challenge import Value, events_within
-from harness.errors import IntegrityError
+from harness.errors import EnvironmentFaultError, IntegrityError
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
 from harness.sandbox.step import MIB, Limits, StepResult
-from harness.sandbox.workspace import Workspace
+from harness.sandbox.workspace import EarlyStep, Workspace
 from harness.submission.events import open_rows
 
 ENTRY = "harness.firmware.interpreter:interpret_events"
@@ -128,6 +128,8 @@ def started_interpreter(
 ) -> Iterator[Callable[[], StepResult[InterpreterReport]]]:
     """Start the interpreter while its events are still to be written; on leaving it is ended.
 
+    That only saves time: one that cannot be started now, or is lost, is run at its turn.
+
     Parameters
     ----------
     events : Path
@@ -140,7 +142,7 @@ def started_interpreter(
     callable
         Interprets the events, which are written now; see `run_interpreter`.
     """
-    with workspace.start(
+    starting = workspace.start(
         f"firmware-{name}",
         ENTRY,
         warm_up="harness.firmware.interpreter:warm_up",
@@ -148,10 +150,14 @@ def started_interpreter(
         outputs={"scores": n_events * BYTES_PER_SCORE},
         limits=_limits(settings, n_events),
         may_raise=FAULTS,
-    ) as early:
+    )
+    with contextlib.ExitStack() as stack:
+        early: EarlyStep | None = None
+        with contextlib.suppress(EnvironmentFaultError, OSError):
+            early = stack.enter_context(starting)
 
         def finish() -> StepResult[InterpreterReport]:
-            if early.has_ended:
+            if early is None or early.has_ended:
                 return run_interpreter(workspace, settings, program, events, name=name)
             request = _request(settings, events)
             done = workspace.finish(early, InterpreterReport, request=request)

@@ -23,10 +23,12 @@ from harness.firmware.cache import Cache, canonical_order, digest_of, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import part_of
 from harness.firmware.registry import IMPLEMENTING, load_backend
+from harness.sandbox.scores import read_scores
 from harness.submission.events import open_rows
 
 # Packages of which another version may make another netlist or other scores.
 _PACKAGES = (
+    "numpy",
     "tensorflow",
     "keras",
     "HGQ2",
@@ -217,12 +219,13 @@ def _source_digest() -> str:
 def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequest) -> None:
     if isinstance(result.report, NotMeasured) or result.is_cut_short:
         return
-    report = request.folder / _REPORT
-    report.write_text(result.report.model_dump_json())
-    cache.store(key, {_REPORT: report, **{path.name: path for path in result.artefacts}})
+    # The scores first: a design that is found has them.
     if result.scores is not None and request.events is not None:
         order = canonical_order(open_rows(request.events))
         _store_scores(cache, key, result.scores, order, request)
+    report = request.folder / _REPORT
+    report.write_text(result.report.model_dump_json())
+    cache.store(key, {_REPORT: report, **{path.name: path for path in result.artefacts}})
 
 
 def _scores_key(key: str) -> str:
@@ -232,9 +235,15 @@ def _scores_key(key: str) -> str:
 def _store_scores(
     cache: Cache, key: str, scores: Path, order: NDArray[np.intp], request: FirmwareRequest
 ) -> None:
-    """Keep scores in the order of the events' content."""
+    """Keep scores in the order of the events' content.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        There is not one for each event: a backend may be of another package.
+    """
     ordered = request.folder / f"ordered-{_SCORES}"
-    np.fromfile(scores, "<f8")[order].tofile(ordered)
+    read_scores(scores, len(order))[order].tofile(ordered)
     cache.store(_scores_key(key), {_SCORES: ordered})
 
 

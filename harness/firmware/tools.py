@@ -148,7 +148,7 @@ def compiler() -> str:
     """
     found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("c++")
     if found is None:
-        fix = "apt-get install g++ make (the firmware is simulated as compiled C++)"
+        fix = "apt-get install g++ (the firmware is simulated as compiled C++)"
         raise not_found("a C++ compiler", "g++ on PATH", fix=fix)
     return found
 

@@ -25,11 +25,11 @@ LEAST_FREE_BYTES = 2 * GIB
 StartEarly = Callable[[], AbstractContextManager[EarlyStep]]
 
 
-def has_room() -> bool:
-    """Whether the machine has memory for a step that only waits."""
+def has_room(least_bytes: int = LEAST_FREE_BYTES) -> bool:
+    """Whether the machine has memory for one more step: as given, for one that only waits."""
     import psutil
 
-    return int(psutil.virtual_memory().available) >= LEAST_FREE_BYTES
+    return int(psutil.virtual_memory().available) >= least_bytes
 
 
 @dataclass(kw_only=True, slots=True)

@@ -7,6 +7,7 @@ network is a step in a sandbox; what comes back is read as plain numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -292,7 +293,7 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
         reading = others.start(_read_every, run, others.stop)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
-        cost, beforehand = looking.result()
+        cost, beforehand = _result_of_looking(run, looking, fpga)
         every = reading.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
     scored = replace(scored, warnings=said)
@@ -336,6 +337,16 @@ def _look_at_network(
     from harness.scoring.with_firmware import find_firmware
 
     return cost, find_firmware(run, network, fpga, precision)
+
+
+def _result_of_looking(
+    run: SubmissionRun, looking: Future[tuple[Cost, Beforehand | None]], fpga: Target | None
+) -> tuple[Cost, Beforehand | None]:
+    """Wait for what is done beside the scoring; that may be minutes, which a queue's page shows."""
+    if fpga is not None and not looking.done():
+        with run.clock.waiting("firmware", "what was begun while the events were scored"):
+            wait([looking])
+    return looking.result()
 
 
 def _read_every(run: SubmissionRun, stop: Event) -> Every | None:

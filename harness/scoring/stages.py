@@ -74,6 +74,14 @@ class StageClock:
         if not is_part:
             self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 
+    @contextmanager
+    def waiting(self, name: Stage, what: str) -> Iterator[None]:
+        """Announce that all else waits for the part of a stage that was done beside others."""
+        self._progress(f"{name}: {what}")
+        started = time.monotonic()
+        yield
+        self._progress(f"{name}: done in {time.monotonic() - started:.1f} s")
+
     def settle(self, name: Stage) -> None:
         """Say that a stage of which a part is done needs no more."""
         self._open.discard(name)

@@ -20,6 +20,7 @@ from harness.firmware.synthesise import find_made, synthesise
 from harness.sandbox import Workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
+from harness.scoring.early import has_room
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.measure import ScoredEvents
 from harness.scoring.rounding import with_rounding
@@ -101,7 +102,8 @@ def find_firmware(
         if made is not None:
             run.clock.settle("firmware")
             return Beforehand(made=made)
-        if run.backend != "rtl" or not run.early.has_room():
+        # Its steps work: each may take all that it is allowed, beside the one that scores.
+        if run.backend != "rtl" or not has_room(request.settings.memory_bytes):
             return Beforehand()
         from harness.firmware.rtl.build import begin
 

@@ -79,6 +79,12 @@ class SparseEvents:
         """Float32."""
         return np.dtype(np.float32)
 
+    def __reduce__(self) -> tuple[type[SparseEvents], tuple[object, ...]]:
+        """Send a part of events to another process without the entries of the others."""
+        first, last = self.bounds[[0, -1]].tolist()
+        entries = np.array(self.entries[first:last])
+        return SparseEvents, (entries, self.bounds - first, self.event_shape)
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """Entries of each event."""

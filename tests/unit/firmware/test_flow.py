@@ -29,6 +29,7 @@ from harness.errors import (
     LimitError,
     UsageError,
 )
+from harness.firmware import estimate, synthesise
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.cache import Cache
@@ -215,6 +216,33 @@ def test_scores_that_are_lost_are_interpreted_again(made, small, tmp_path):
     assert runs.names == ["firmware-interpret"]
 
 
+@pytest.mark.parametrize("n_scores", [49, 51])
+def test_nothing_is_kept_of_a_backend_that_gives_not_one_score_for_each_event(
+    small, tmp_path, n_scores
+):
+    def build_badly(request):
+        result = estimate.build_estimate(request)
+        np.arange(float(n_scores)).tofile(result.scores)
+        return result
+
+    events = tmp_path / "events.npy"
+    np.save(events, plain_events(50, 6))
+    (tmp_path / "built").mkdir()
+
+    with pytest.raises(InvalidSubmissionError, match=f"{n_scores * 8} bytes"):
+        make_firmware(
+            small,
+            events,
+            tmp_path / "built",
+            backend="estimate",
+            cache_root=tmp_path / "cache",
+            settings=QUICK,
+            build=build_badly,
+        )
+
+    assert not list((tmp_path / "cache").glob("*/manifest.json"))
+
+
 @pytest.fixture(scope="module")
 def kept(small, tmp_path_factory):
     """How an estimate was made that is in the cache."""
@@ -244,6 +272,20 @@ def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
     assert len(np.fromfile(found.scores)) == 50
     assert find(49) is None
     assert runs.names == []
+
+
+@pytest.mark.parametrize("package", ["numpy", "da4ml"])
+def test_scores_that_another_version_of_a_package_computed_are_not_found(
+    kept, small, tmp_path, monkeypatch, package
+):
+    np.save(tmp_path / "events.npy", kept["rows"])
+    request = ask(small, tmp_path / "events.npy", tmp_path, settings=QUICK)
+    known = synthesise.package_version
+    monkeypatch.setattr(
+        synthesise, "package_version", lambda name: "0" if name == package else known(name)
+    )
+
+    assert find_made(request, backend="estimate", cache_root=kept["cache_root"]) is None
 
 
 def test_looking_for_firmware_waits_for_nobody_who_makes_it(kept, small, tmp_path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
+from harness.errors import EnvironmentFaultError
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.interpret import started_interpreter
 from harness.sandbox.workspace import Workspace
@@ -40,8 +43,21 @@ def start_lost(_step, _folder):
     yield Lost()
 
 
-def test_a_step_that_ended_while_it_waited_is_run_at_its_turn(tiny_program, tmp_path):
-    workspace = Workspace(run_step=direct_step, start_step=start_lost, folder=tmp_path / "steps")
+@contextmanager
+def start_without_room(_step, _folder):
+    raise EnvironmentFaultError("cannot start bwrap: out of processes")
+    yield
+
+
+@contextmanager
+def start_without_memory(_step, _folder):
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    yield
+
+
+@pytest.mark.parametrize("start", [start_lost, start_without_room, start_without_memory])
+def test_a_step_that_could_not_start_or_wait_is_run_at_its_turn(tiny_program, tmp_path, start):
+    workspace = Workspace(run_step=direct_step, start_step=start, folder=tmp_path / "steps")
     program, events = tmp_path / "program.json", tmp_path / "events.npy"
     tiny_program.save(program)
     events.touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,18 @@ def test_indexed_like_the_dense_array(share: float) -> None:
     assert np.array_equal(np.asarray(sparse), dense)
     with pytest.raises(ValueError, match="nothing to share"):
         np.asarray(sparse, copy=False)
+
+
+def test_a_part_is_sent_to_another_process_without_the_others(tmp_path: Path) -> None:
+    dense = make_images(400)
+    save_events(tmp_path / "events.npy", sparse_of(dense))
+    mapped = open_events(tmp_path / "events.npy")
+    assert isinstance(mapped, SparseEvents)
+    sent = pickle.dumps(mapped.part(100, 104))
+
+    assert len(sent) < len(pickle.dumps(mapped)) / 20
+    assert np.array_equal(np.asarray(pickle.loads(sent)), dense[100:104])
+    assert np.array_equal(np.asarray(pickle.loads(pickle.dumps(mapped))), dense)
 
 
 def test_parts_are_taken_and_joined_sparse() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +17,7 @@ from harness.card.files import newest_card, read_card
 from harness.card.physics import WorkingPoint
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import EnvironmentFaultError, IntegrityError, UsageError
+from harness.errors import DataError, EnvironmentFaultError, IntegrityError, UsageError
 from harness.files import file_checksum
 from harness.firmware.artefacts import PROGRAM, compress, kept_program, program_digest
 from harness.sandbox.workspace import Workspace
@@ -22,7 +25,7 @@ from harness.submission.events import open_events
 from harness.trigger import start
 from harness.trigger.accept import run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry
-from harness.trigger.folder import held
+from harness.trigger.folder import held, read_run
 from harness.trigger.start import TriggerRequest, settings_of, start_trigger
 from tests.trigger_streams import met_score, source
 from tests.trigger_streams import settings as toy_settings
@@ -253,3 +256,25 @@ def test_a_fault_ends_what_is_scored_beside_it(tmp_path, entry, monkeypatch):
     assert interpreter.n_finished > 1
     assert interpreter.n_stopped == interpreter.n_finished - 1
     assert not list((tmp_path / "out2").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_read_before_a_broken_source_is_counted_though_it_was_still_scored(
+    tmp_path, entry, monkeypatch, jobs
+):
+    whole = source("a.h5", 900)
+
+    def read():
+        yield from islice(whole.read(), 6)
+        raise DataError("it is broken")
+
+    monkeypatch.setattr(sys.modules[__name__], "source", lambda *_: replace(whole, read=read))
+    interpreter = Interpreter()
+    with pytest.raises(DataError, match="it is broken"):
+        run_ahead(tmp_path, entry, monkeypatch, interpreter, jobs=jobs)
+
+    assert interpreter.n_started == interpreter.n_finished == 3
+    found = read_run(tmp_path / f"out{jobs}")
+    assert not found.is_complete
+    # Of 420 events in sections of 100, of which the last was not seen to end.
+    assert found.n_events == 400

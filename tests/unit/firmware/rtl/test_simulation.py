@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 
+from harness.errors import EnvironmentFaultError
+from harness.firmware.rtl import verilator
 from harness.firmware.rtl.verilator import verilator_version
 from harness.firmware.rtl.waveform import (
     SimulationError,
@@ -135,3 +137,22 @@ def test_the_waveform_shows_the_first_new_score_at_the_measured_edge(tmp_path):
     # The input is there half a period before the first edge that takes it in.
     assert times["o"][0] - times["i"][0] == round(4.5 * 5000)
     assert "$var wire 10 i model_inp $end" in text
+
+
+@pytest.mark.parametrize("before", ["\t", "  "])
+def test_the_runtime_is_what_the_makefile_of_any_version_names(tmp_path, before):
+    """Up to some version of 5, such as Debian 12's 5.006, a tab stands before each name."""
+    makefile = tmp_path / "Design_classes.mk"
+    lines = ["VM_CLASSES_FAST += \\", f"{before}Design \\", "", "VM_GLOBAL_FAST += \\"]
+    lines += [f"{before}verilated \\", f"{before}verilated_threads \\", ""]
+    makefile.write_text("\n".join([*lines, "VM_GLOBAL_SLOW += \\", "", ""]))
+
+    assert verilator._runtime(makefile) == ["verilated.cpp", "verilated_threads.cpp"]
+
+
+def test_a_makefile_that_names_no_runtime_is_no_verilator_that_we_know(tmp_path):
+    makefile = tmp_path / "Design_classes.mk"
+    makefile.write_text("VM_GLOBAL_FAST := verilated\n")
+
+    with pytest.raises(EnvironmentFaultError, match="linked with"):
+        verilator._runtime(makefile)
