@@ -6,6 +6,7 @@ import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -34,6 +35,11 @@ TARGET = Target(
 )
 
 
+# A step has this process's TMPDIR while it runs, so one at a time: of two that overlap, the one that
+# ends last would leave the other's behind.
+_ONE_AT_A_TIME = Lock()
+
+
 def direct_step(step: Step, folder: Path) -> StepResult:
     """Run a step in this process: the same entry, no isolation."""
     scratch = folder / "scratch"
@@ -47,7 +53,7 @@ def direct_step(step: Step, folder: Path) -> StepResult:
         "inputs": {name: str(path) for name, path in step.inputs.items()},
         "outputs": {name: str(path) for name, path in outputs.items()},
     }
-    with patch.dict(os.environ, {"TMPDIR": str(scratch)}):
+    with _ONE_AT_A_TIME, patch.dict(os.environ, {"TMPDIR": str(scratch)}):
         answer = worker.encode(worker.call(message))
     report = read_answer(answer, step.name, step.may_raise)
     usage = Usage(wall_s=0.0, cpu_s=0.0, peak_memory_bytes=0)
