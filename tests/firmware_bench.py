@@ -35,8 +35,8 @@ TARGET = Target(
 )
 
 
-# A step has this process's TMPDIR while it runs, so one at a time: of two that overlap, the one that
-# ends last would leave the other's behind.
+# A step has this process's TMPDIR while it runs, so one at a time: of two that overlap, the last to
+# end would leave the other's behind.
 _ONE_AT_A_TIME = Lock()
 
 
