@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -148,8 +147,6 @@ def _scoring(
             yield RemoteScore(packed=packed.read_bytes(), isolation=request.isolation), workers
         return
     with beside(jobs + 1) as others:
-        # What writes accepted events takes long to import: it is needed after the first chunk.
-        others.start(import_module, "pyarrow.parquet")
         score = program_score(packed, replace(workspace, stop=others.stop), at_once=jobs)
         yield score, Workers(executor=others.pool, count=lambda: jobs, room=lambda: jobs)
 
