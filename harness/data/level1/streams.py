@@ -105,7 +105,7 @@ def opened(path: Path, texts: Sequence[str] = ()) -> Iterator[Any]:
                 path, pre_buffer=False, buffer_size=_BUFFER_BYTES, read_dictionary=list(texts)
             ) as file:
                 yield file
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable(path, error) from error
 
 
