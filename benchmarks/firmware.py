@@ -35,6 +35,7 @@ from inference import EVENT_SHAPE, TEAM, draw_events
 from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, Target
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
+from harness.firmware.interpret import CHUNK_EVENTS
 from harness.firmware.interpreter import interpret_events
 from harness.firmware.synthesise import synthesise
 from harness.firmware.translate.hls4ml_project import PROJECT
@@ -58,8 +59,6 @@ TARGET = Target(
 POLL_SECONDS = 0.05
 N_CSIM_EVENTS = 100_000
 N_IMPORTS = 3
-# As a step of `harness.firmware.interpret` takes them.
-AT_ONCE = 65_536
 # Limits from the ratios when they were set, on a busy machine: C simulation over da4ml's
 # interpreter 0.104 (0.125 on an idle one), processor time of the cold way over the import's 14.0.
 CSIM_RATIO, COLD_RATIO = 0.1, 15.0
@@ -266,7 +265,7 @@ def _interpreted(path: Path, events: Path, folder: Path) -> tuple[Rate, Rate]:
     best, own = Rate(by_clock=0.0, by_processor=0.0), Rate(by_clock=0.0, by_processor=0.0)
     for _ in range(3):
         before, started = time.process_time(), time.monotonic()
-        request = {"n_threads": 2, "at_once": AT_ONCE}
+        request = {"n_threads": 2, "at_once": CHUNK_EVENTS}
         interpret_events(request, inputs, {"scores": folder / "scores"})
         best = best.or_faster(len(rows), time.monotonic() - started, time.process_time() - before)
         before, started = time.process_time(), time.monotonic()

@@ -27,7 +27,7 @@ BYTES_PER_SCORE = 8
 # The slowest interpreter that is waited for, events per second.
 _SLOWEST = 10_000
 # Events at once: enough to fill the threads, few enough for the float64 copy to stay small.
-_CHUNK_EVENTS = 65_536
+CHUNK_EVENTS = 65_536
 _CHUNK_BYTES = 64 * MIB
 
 
@@ -167,7 +167,7 @@ def started_interpreter(
 
 
 def _request(settings: FirmwareSettings, events: Path) -> dict[str, JsonValue]:
-    at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, open_rows(events).shape[1:]))
+    at_once = min(CHUNK_EVENTS, events_within(_CHUNK_BYTES, open_rows(events).shape[1:]))
     return {"n_threads": settings.n_threads, "at_once": at_once}
 
 

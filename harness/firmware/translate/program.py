@@ -30,7 +30,11 @@ MAX_OPERATION_BITS = 64
 _MAX_CUT_BITS = 62
 MAX_SIGNED_CUT_BITS = 32
 _FAULTS_OF_A_FILE = (
-    *(ValueError, TypeError, LookupError, AttributeError, AssertionError),
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
     RecursionError,
 )
 # Its codes for an input, ReLU, a cut and a choice between two values.

@@ -314,6 +314,12 @@ def damage(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def name_no_text(path: Path) -> None:
+    content = path.read_bytes()
+    assert b"jets_jetIEta" in content
+    path.write_bytes(content.replace(b"jets_jetIEta", b"\x80ets_jetIEta"))
+
+
 def one_row_less(path: Path) -> None:
     table = parquet.read_table(path)
     parquet.write_table(table.slice(0, len(table) - 1), path)
@@ -340,6 +346,7 @@ class TestRefused:
                 HUB, lambda p: p.write_bytes(b"hello, world"), ["it is no Parquet file"], id="text"
             ),
             pytest.param(HUB, damage, ["it is damaged"], id="damaged"),
+            pytest.param(HUB, name_no_text, ["it is damaged", "utf-8"], id="no-utf-8"),
             pytest.param(
                 HUB, without("jets_jetIEta"),
                 ["it has no column jets_jetIEta", "is it of a later release"], id="no-column",
